@@ -1,0 +1,194 @@
+"""The one connection of an execution environment, and the statements that go over it."""
+
+import contextlib
+import logging
+import select
+import socket
+import time
+from collections.abc import Iterator, Mapping
+from typing import Any, LiteralString
+
+import psycopg
+from psycopg import generators, waiting
+from psycopg.abc import RV, PQGen
+from psycopg.conninfo import make_conninfo
+from psycopg.pq import TransactionStatus
+from psycopg.rows import TupleRow, tuple_row
+
+from lambda_src.database import iam_token
+from lambda_src.database.deadline import Deadline
+from lambda_src.database.retry import ATTEMPTS, CONNECTION_IS_GONE, Verdict, pause, verdict
+from lambda_src.database.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+ANYTHING_TO_READ = select.POLLIN | getattr(select, "POLLRDHUP", 0)  # an error or a hang-up is always reported
+TICK = 0.1  # seconds between two looks for Ctrl-C while waiting
+
+Parameters = Mapping[str, Any]
+
+
+class DatabaseUnavailable(Exception):
+    """The database can't serve this request now; the message says why, for the log."""
+
+
+class Database:
+    """At most one open connection, reused by every invocation until it is too old, broken or stale.
+
+    An execution environment handles one invocation at a time, so one connection is as many as it can use, and N
+    environments open N connections.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._connection: _Connection | None = None
+        self._opened_at = 0.0
+        self._connects = 0
+
+    def warm_up(self) -> None:
+        """Connect while the function initialises, when CPU is free; a failure is logged, and tried again on use."""
+        with contextlib.suppress(psycopg.Error, OSError):
+            self.connection(Deadline(self._settings.deadline))
+
+    @contextlib.contextmanager
+    def session(self, deadline: Deadline) -> Iterator["Session"]:
+        """What one request may use; when it ends, nothing is left in a transaction."""
+        try:
+            yield Session(self, deadline)
+        finally:
+            self.drop_if_busy()
+
+    def connection(self, deadline: Deadline) -> "_Connection":
+        """The open connection, or a new one; raises psycopg.OperationalError or OSError when none is to be had."""
+        if self._connection and not self._is_usable(self._connection):
+            self.close()
+        if self._connection is None:
+            self._connection = self._connect(deadline)
+        self._connection.deadline = deadline
+        return self._connection
+
+    def close(self) -> None:
+        """End the connection, if there is one."""
+        if self._connection:
+            self._connection.close()
+            self._connection = None
+
+    def drop_if_busy(self) -> bool:
+        """Close the connection unless it is idle outside a transaction; whether that was needed."""
+        busy = self._connection is not None and self._connection.pgconn.transaction_status != TransactionStatus.IDLE
+        if busy:
+            self.close()
+        return busy
+
+    def _is_usable(self, connection: "_Connection") -> bool:
+        if connection.closed or time.monotonic() - self._opened_at > self._settings.connection_max_age:
+            return False
+        # An idle connection has nothing to say: what can be read is the other end's goodbye. No round trip is spent.
+        poll = select.poll()
+        poll.register(connection.pgconn.socket, ANYTHING_TO_READ)
+        return not poll.poll(0)
+
+    def _connect(self, deadline: Deadline) -> "_Connection":
+        started = time.monotonic()
+        timeout = min(self._settings.connect_timeout, deadline.remaining())
+        try:
+            # Not Connection.connect(): that rounds its timeout up to 2 s, and spends it on each address in turn.
+            generator = generators.connect(self._conninfo())
+            connection = _Connection(waiting.wait_conn(generator, interval=TICK, timeout=timeout), tuple_row)
+        except (psycopg.Error, OSError) as error:
+            logger.warning("connect failed", extra={"error": str(error), "seconds": time.monotonic() - started})
+            raise
+        finally:
+            self._connects += 1
+        connection.autocommit = True  # one statement, one round trip
+        connection.prepare_threshold = None  # a named prepared statement pins the client to one server connection
+        self._opened_at = time.monotonic()
+        logger.info("connected", extra={"seconds": self._opened_at - started})
+        return connection
+
+    def _conninfo(self) -> str:
+        settings = self._settings
+        return make_conninfo(
+            host=settings.host,
+            hostaddr=self._address(),
+            port=settings.port,
+            dbname=settings.database,
+            user=settings.user,
+            # Minted for each connect: a token lives 15 minutes, and signing costs less than remembering.
+            password=iam_token.mint(settings.host, settings.port, settings.user, settings.region),
+            sslmode="verify-full",
+            sslrootcert=settings.root_bundle,
+            gssencmode="disable",
+        )
+
+    def _address(self) -> str:
+        """One of the host's addresses, the next one at each connect: the proxy has one in each of two zones."""
+        found = socket.getaddrinfo(self._settings.host, self._settings.port, type=socket.SOCK_STREAM)
+        addresses = [str(entry[4][0]) for entry in found]
+        return addresses[self._connects % len(addresses)]
+
+
+class Session:
+    """Statements of one request, under one deadline, tried again where that is safe.
+
+    `uncertain` is true once an attempt failed in a way that leaves open whether it was carried out.
+    """
+
+    def __init__(self, database: Database, deadline: Deadline) -> None:
+        self._database = database
+        self._deadline = deadline
+        self.uncertain = False
+
+    def one(self, query: LiteralString, parameters: Parameters, *, idempotent: bool) -> TupleRow | None:
+        """The first row that a statement returns, or None; see `all`."""
+        rows = self.all(query, parameters, idempotent=idempotent)
+        return rows[0] if rows else None
+
+    def all(self, query: LiteralString, parameters: Parameters, *, idempotent: bool) -> list[TupleRow]:
+        """The rows that one statement returns, in one round trip.
+
+        `idempotent` says that carrying the statement out twice does what once does; only then is it sent again after
+        its answer was lost. Raises DatabaseUnavailable when the deadline or the attempts run out, psycopg.Error when
+        the statement itself is wrong.
+        """
+        for attempt in range(1, ATTEMPTS + 1):
+            connecting = True
+            try:
+                connection = self._database.connection(self._deadline)
+                connecting = False
+                cursor = connection.execute(query, parameters)
+                return cursor.fetchall() if cursor.description else []
+            except (psycopg.Error, OSError) as error:
+                self._after(error, attempt, connecting=connecting, idempotent=idempotent)
+        raise AssertionError("the last attempt returns or raises")
+
+    def _after(self, error: psycopg.Error | OSError, attempt: int, *, connecting: bool, idempotent: bool) -> None:
+        """Return when another attempt is safe and there is time for it; raise otherwise."""
+        decision = self._judge(error, connecting=connecting)
+        if decision is Verdict.RAISE:
+            raise error
+        self.uncertain = self.uncertain or decision is Verdict.RETRY_IF_IDEMPOTENT
+        may_retry = decision is Verdict.RETRY or (decision is Verdict.RETRY_IF_IDEMPOTENT and idempotent)
+        wait = pause(attempt)
+        reason = f"{type(error).__name__} {getattr(error, 'sqlstate', None) or ''}".strip()
+        if not may_retry or attempt == ATTEMPTS or self._deadline.remaining() <= wait:
+            raise DatabaseUnavailable(f"{reason} at attempt {attempt}: {decision.value}") from error
+        logger.warning("trying again", extra={"attempt": attempt, "reason": reason, "pause_seconds": wait})
+        time.sleep(wait)
+
+    def _judge(self, error: psycopg.Error | OSError, *, connecting: bool) -> Verdict:
+        if isinstance(error, OSError):
+            return Verdict.RETRY  # the name did not resolve: only connecting raises it
+        broken = self._database.drop_if_busy()
+        if error.sqlstate in CONNECTION_IS_GONE:
+            self._database.close()
+        return verdict(error, connecting=connecting, broken=broken)
+
+
+class _Connection(psycopg.Connection[TupleRow]):
+    """A connection on which no wait outlasts the request's deadline."""
+
+    deadline: Deadline
+
+    def wait(self, gen: PQGen[RV], interval: float = TICK, timeout: float | None = None) -> RV:  # noqa: ARG002
+        return super().wait(gen, interval, self.deadline.remaining())

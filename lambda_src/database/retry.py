@@ -1,0 +1,57 @@
+"""What an error of the database means for the request: try again, or answer."""
+
+import random
+from enum import Enum
+
+import psycopg
+
+ATTEMPTS = 4  # the first and three more
+BASE = 0.05  # seconds; the pause before the n-th retry is random below BASE * 2**n
+LONGEST_PAUSE = 0.8  # seconds
+
+# SQLSTATEs with which PostgreSQL or the proxy refuses before anything was done, or undoes everything that was.
+UNDONE = {
+    "40001",  # serialization_failure
+    "40P01",  # deadlock_detected
+    "25006",  # read_only_sql_transaction: the connection still leads to what was the primary before a failover
+    "53300",  # too_many_connections
+    "57P03",  # cannot_connect_now
+}
+# SQLSTATEs after which the connection is of no use.
+CONNECTION_IS_GONE = {"25006", "57P01", "57P02", "57P03", "57P05", "25P03", "25P04"}
+# SQLSTATEs that say the database can't serve now; trying again at once would only add to it.
+UNAVAILABLE = {
+    "57014",  # query_canceled: statement_timeout
+    "55P03",  # lock_not_available
+    "53100",  # disk_full
+    "53200",  # out_of_memory
+}
+
+
+class Verdict(Enum):
+    """What to do about an error."""
+
+    RETRY = "nothing was done: try again"
+    RETRY_IF_IDEMPOTENT = "it may have been done: try again only what may be done twice"
+    UNAVAILABLE = "answer that the database can't serve now"
+    RAISE = "the statement itself is wrong"
+
+
+def verdict(error: psycopg.Error, *, connecting: bool, broken: bool) -> Verdict:
+    """Judge an error by its SQLSTATE and by when it came, never by its text.
+
+    `connecting` says that no statement was sent yet, `broken` that the connection is unusable after it.
+    """
+    state = error.sqlstate
+    if connecting or state in UNDONE:
+        return Verdict.RETRY
+    if state in UNAVAILABLE:
+        return Verdict.UNAVAILABLE
+    if broken or state in CONNECTION_IS_GONE or (state or "").startswith("08"):
+        return Verdict.RETRY_IF_IDEMPOTENT
+    return Verdict.RAISE
+
+
+def pause(retry: int) -> float:
+    """Seconds to wait before the `retry`-th retry (1, 2, …): exponential with full jitter."""
+    return random.uniform(0, min(LONGEST_PAUSE, BASE * 2**retry))  # noqa: S311 (no secret is made of it)

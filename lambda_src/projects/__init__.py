@@ -1,0 +1,1 @@
+"""The sample service: tenants own projects. A fork replaces this folder."""

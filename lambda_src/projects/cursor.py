@@ -1,0 +1,74 @@
+"""Where a list goes on: opaque to the caller, bound to one tenant's list, and signed."""
+
+import base64
+import binascii
+import hmac
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from typing import NamedTuple
+from uuid import UUID
+
+from lambda_src.projects.model import Position
+from lambda_src.projects.problem import InvalidRequest, Mistake
+
+VERSION = 1
+ALLOWED = "only the next_cursor of an earlier answer to the same list is allowed"
+LONGEST = 512  # characters
+
+
+class Claim(NamedTuple):
+    """A cursor as it came: well-formed, but not to be believed before `verify`."""
+
+    text: str
+    payload: bytes
+    signature: bytes
+    key_id: int
+    position: Position
+
+
+def sign(position: Position, tenant: str, keys: Mapping[int, bytes]) -> str:
+    """The cursor that goes on after `position` in the tenant's list; the newest key signs."""
+    key_id = max(keys)
+    payload = json.dumps([VERSION, key_id, *position], separators=(",", ":")).encode()
+    return _text(payload + _signature(payload, tenant, keys[key_id]))
+
+
+def read(text: str) -> Claim:
+    """The claim that a cursor makes; InvalidRequest where it can't be one."""
+    try:
+        return _parse(text)
+    except (binascii.Error, ValueError, TypeError, AttributeError, RecursionError):
+        raise _refusal(text) from None
+
+
+def verify(claim: Claim, tenant: str, keys: Mapping[int, bytes]) -> None:
+    """Return if one of `keys` signed the claim for this tenant's list; InvalidRequest otherwise."""
+    expected = _signature(claim.payload, tenant, keys.get(claim.key_id, b""))
+    if claim.key_id not in keys or not hmac.compare_digest(claim.signature, expected):
+        raise _refusal(claim.text)
+
+
+def _parse(text: str) -> Claim:
+    if len(text) > LONGEST:
+        raise ValueError("longer than any cursor")
+    raw = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+    payload, signature = raw[:-32], raw[-32:]
+    version, key_id, *position = json.loads(payload)
+    created_at, id = position
+    datetime.fromisoformat(created_at)
+    if version != VERSION or type(key_id) is not int or str(UUID(id)) != id or _text(raw) != text:
+        raise ValueError("not as this service writes cursors")
+    return Claim(text, payload, signature, key_id, Position(created_at, id))
+
+
+def _signature(payload: bytes, tenant: str, key: bytes) -> bytes:
+    return hmac.digest(key, b"projects\0" + tenant.encode() + b"\0" + payload, "sha256")
+
+
+def _text(raw: bytes) -> str:
+    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
+
+
+def _refusal(text: str) -> InvalidRequest:
+    return InvalidRequest(Mistake("cursor", text, ALLOWED))

@@ -1,0 +1,63 @@
+"""Where Lambda comes in: every request is answered, and a failure leaves as a status, never as an exception."""
+
+import logging
+import os
+import time
+import traceback
+
+from lambda_src.database import Database, DatabaseUnavailable, Deadline, Settings
+from lambda_src.database.deadline import Context
+from lambda_src.projects.model import ProjectExists, ProjectNotFound, Store, VersionConflict
+from lambda_src.projects.postgres_store import PostgresStore
+from lambda_src.projects.problem import InvalidRequest, Response, problem
+from lambda_src.projects.request import Event
+from lambda_src.projects.routes import ROUTES
+
+logging.getLogger("lambda_src").setLevel(logging.INFO)
+logger = logging.getLogger(__name__)
+
+RETRY_AFTER = "1"  # seconds
+
+settings = Settings.from_environment()
+database = Database(settings)
+if os.environ.get("AWS_LAMBDA_INITIALIZATION_TYPE") != "snap-start":  # one snapshot would share its connection
+    database.warm_up()
+
+
+def handler(event: Event, context: Context) -> Response:
+    """Answer one API Gateway request (payload format 2.0)."""
+    started = time.monotonic()
+    with database.session(Deadline.of(context, settings.deadline)) as session:
+        response = respond(event, PostgresStore(session))
+    fields = {"route": event.get("routeKey"), "status": response["statusCode"]}
+    logger.info("request", extra={**fields, "milliseconds": round((time.monotonic() - started) * 1000, 1)})
+    return response
+
+
+def respond(event: Event, store: Store) -> Response:
+    """The answer of the route that API Gateway chose, or the problem document for what went wrong."""
+    try:
+        return ROUTES.get(event["routeKey"], ROUTES["$default"])(event, store)
+    except InvalidRequest as error:
+        return problem(400, "invalid-request", "The request is not valid", str(error), mistakes=error.mistakes)
+    except ProjectNotFound as error:
+        return problem(404, "project-not-found", "There is no such project", str(error))
+    except ProjectExists as error:
+        return problem(409, "project-exists", "The project exists", str(error))
+    except VersionConflict as error:
+        return problem(409, "version-conflict", "The project was changed since", str(error))
+    except DatabaseUnavailable as error:
+        logger.warning("database unavailable", extra={"reason": str(error)})
+        return problem(
+            503,
+            "database-unavailable",
+            "The database can't serve this now",
+            f"try again in {RETRY_AFTER} s",
+            headers={"retry-after": RETRY_AFTER},
+        )
+    except Exception as error:  # noqa: BLE001 (the edge: the caller gets an answer whatever happened)
+        # Where it happened, but not the message: PostgreSQL's messages quote the values of the row.
+        where = [f"{frame.filename}:{frame.lineno}" for frame in traceback.extract_tb(error.__traceback__)]
+        state = getattr(error, "sqlstate", None)
+        logger.error("unexpected", extra={"exception": type(error).__name__, "sqlstate": state, "where": where[-5:]})  # noqa: TRY400
+        return problem(500, "internal-error", "Something went wrong here", "it is in the log under this request's id")

@@ -1,0 +1,87 @@
+"""Projects, and what a store of them can do."""
+
+import os
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import Any, NamedTuple, Protocol
+from uuid import UUID
+
+
+class ProjectExists(Exception):
+    """The tenant already has a project with this id."""
+
+
+class ProjectNotFound(Exception):
+    """The tenant has no project with this id."""
+
+
+class VersionConflict(Exception):
+    """The project is no longer at the version that the change was made for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """One project; times are RFC 3339 in UTC with microseconds, `version` counts from 1 and up by 1 per change."""
+
+    tenant: str
+    id: str
+    name: str
+    version: int
+    created_at: str
+    updated_at: str
+
+    def as_json(self) -> dict[str, Any]:
+        """The project as the API shows it."""
+        return asdict(self)
+
+
+class Position(NamedTuple):
+    """A place in a tenant's list, which is ordered by creation: after this project."""
+
+    created_at: str
+    id: str
+
+
+class Page(NamedTuple):
+    """Some projects of a list in order, whether more follow, and the keys (id to secret) that sign cursors now."""
+
+    projects: list[Project]
+    more: bool
+    cursor_keys: Mapping[int, bytes]
+
+
+class Store(Protocol):
+    """Where projects are kept. Each method may be carried out twice and does then what once does."""
+
+    def add(self, tenant: str, id: str, name: str, now: str) -> Project:
+        """Store a new project, or raise ProjectExists."""
+
+    def page(self, tenant: str, after: Position | None, limit: int) -> Page:
+        """At most `limit` projects that follow `after`, or the first ones."""
+
+    def get(self, tenant: str, id: str) -> Project:
+        """One project, or raise ProjectNotFound."""
+
+    def rename(self, tenant: str, id: str, name: str, version: int | None, now: str) -> Project:
+        """Change a project that is at `version` (None: at any), or raise ProjectNotFound or VersionConflict."""
+
+    def remove(self, tenant: str, id: str) -> None:
+        """Delete a project, or raise ProjectNotFound."""
+
+    def ping(self) -> None:
+        """Return when the store answers."""
+
+
+def timestamp() -> str:
+    """The time now, as projects carry it."""
+    return datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def new_id() -> str:
+    """A UUID of version 7: its first 48 bits are the time in milliseconds, so ids made later sort later (RFC 9562)."""
+    milliseconds = time.time_ns() // 1_000_000
+    random = int.from_bytes(os.urandom(10))
+    value = milliseconds << 80 | random & ~(0xF << 76) & ~(0b11 << 62) | 7 << 76 | 0b10 << 62
+    return str(UUID(int=value))

@@ -1,0 +1,58 @@
+"""Failures as problem documents (RFC 9457)."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+Response = dict[str, Any]
+LONGEST_ECHO = 80  # characters of a bad value that are shown back
+
+
+class Mistake(NamedTuple):
+    """One thing that is wrong with a request: which field, what came, and what is allowed."""
+
+    field: str
+    came: object
+    allowed: str
+
+    def __str__(self) -> str:
+        """The mistake as a sentence."""
+        return f"{self.field} is {shown(self.came)}: {self.allowed}"
+
+
+class InvalidRequest(Exception):
+    """A request that can't be served as it is, with every mistake that was found in it."""
+
+    def __init__(self, *mistakes: Mistake) -> None:
+        super().__init__("; ".join(map(str, mistakes)))
+        self.mistakes = mistakes
+
+
+def problem(
+    status: int,
+    name: str,
+    title: str,
+    detail: str,
+    *,
+    headers: Mapping[str, str] | None = None,
+    mistakes: Sequence[Mistake] = (),
+) -> Response:
+    """An answer that says what is wrong; `name` is stable, clients may rely on it."""
+    document: dict[str, Any] = {"type": f"/problems/{name}", "title": title, "status": status, "detail": detail}
+    if mistakes:
+        document["errors"] = [
+            {"field": mistake.field, "came": shown(mistake.came), "allowed": mistake.allowed} for mistake in mistakes
+        ]
+    return {
+        "statusCode": status,
+        "headers": {"content-type": "application/problem+json", **(headers or {})},
+        "body": json.dumps(document),
+    }
+
+
+def shown(value: object) -> str:
+    """A value as the caller may recognise it, cut where it is long."""
+    if value is None:
+        return "missing"
+    text = json.dumps(value) if not isinstance(value, bytes) else repr(value)
+    return text if len(text) <= LONGEST_ECHO else f"{text[:LONGEST_ECHO]}… ({len(text)} characters)"

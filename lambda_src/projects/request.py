@@ -1,0 +1,118 @@
+"""What a request may hold: each function gives a valid value, or raises InvalidRequest with every mistake."""
+
+import base64
+import binascii
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID
+
+from lambda_src.projects.problem import InvalidRequest, Mistake
+
+Event = Mapping[str, Any]
+
+TENANT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+TENANT_ALLOWED = "1 to 64 letters, digits, dots, underscores and hyphens, beginning with a letter or digit, are allowed"
+UUID_ALLOWED = "a UUID such as 0192f0c1-5c7e-7cc4-a5a1-3f3a0b6a6f00 is allowed"
+NAME_ALLOWED = "a string of 1 to 200 characters is allowed, with no control characters"
+LONGEST_NAME = 200
+UNSTORABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")  # control characters, and halves of surrogate pairs
+VERSION_ALLOWED = "an integer of 1 or more is allowed"
+LARGEST_VERSION = 2**31 - 1
+DEFAULT_LIMIT, LARGEST_LIMIT = 25, 500
+
+
+def tenant(event: Event) -> str:
+    """The tenant that the path names."""
+    value = _path(event, "tenant")
+    if not TENANT.fullmatch(value):
+        raise InvalidRequest(Mistake("tenant", value, TENANT_ALLOWED))
+    return value
+
+
+def project_id(event: Event) -> str:
+    """The project that the path names."""
+    value = _path(event, "id")
+    if not _is_uuid(value):
+        raise InvalidRequest(Mistake("id", value, UUID_ALLOWED))
+    return value.lower()
+
+
+def limit_and_cursor(event: Event) -> tuple[int, str | None]:
+    """The page size (25 when absent) and the cursor, if any."""
+    query = event.get("queryStringParameters") or {}
+    mistakes = [_unknown(name, {"limit", "cursor"}) for name in query if name not in {"limit", "cursor"}]
+    limit = str(query.get("limit", DEFAULT_LIMIT))
+    if not (re.fullmatch(r"[0-9]{1,4}", limit) and 1 <= int(limit) <= LARGEST_LIMIT):
+        mistakes.append(Mistake("limit", limit, f"an integer from 1 to {LARGEST_LIMIT} is allowed"))
+    if mistakes:
+        raise InvalidRequest(*mistakes)
+    return int(limit), query.get("cursor")
+
+
+def new_project(event: Event) -> tuple[str, str | None]:
+    """The name and, if the caller brought one, the id of a project to create."""
+    body, mistakes = _body(event, {"name", "id"})
+    mistakes += _name_mistakes(body.get("name"))
+    id = body.get("id")
+    if "id" in body and not (isinstance(id, str) and _is_uuid(id)):
+        mistakes.append(Mistake("id", "null" if id is None else id, UUID_ALLOWED))
+    if mistakes:
+        raise InvalidRequest(*mistakes)
+    return body["name"], id.lower() if id else None
+
+
+def change(event: Event) -> tuple[str, int | None]:
+    """The new name and, if the caller insists on one, the version that the change is for."""
+    body, mistakes = _body(event, {"name", "version"})
+    mistakes += _name_mistakes(body.get("name"))
+    version = body.get("version", 1)
+    if type(version) is not int or not 1 <= version <= LARGEST_VERSION:
+        mistakes.append(Mistake("version", "null" if version is None else version, VERSION_ALLOWED))
+    if mistakes:
+        raise InvalidRequest(*mistakes)
+    return body["name"], body.get("version")
+
+
+def _path(event: Event, name: str) -> str:
+    return str((event.get("pathParameters") or {}).get(name, ""))
+
+
+def _body(event: Event, allowed: set[str]) -> tuple[dict[str, Any], list[Mistake]]:
+    """The JSON object in the body, and a mistake for each field that does not belong in it."""
+    raw = event.get("body") or ""
+    try:
+        text = base64.b64decode(raw, validate=True).decode() if event.get("isBase64Encoded") else raw
+        body = json.loads(text, parse_constant=_refuse_constant)
+    except (binascii.Error, ValueError, RecursionError) as error:
+        came = raw or None
+        raise InvalidRequest(Mistake("body", came, f"a JSON object is allowed ({_reason(error)})")) from None
+    if not isinstance(body, dict):
+        raise InvalidRequest(Mistake("body", body, "a JSON object is allowed"))
+    return body, [_unknown(name, allowed) for name in body if name not in allowed]
+
+
+def _reason(error: Exception) -> str:
+    return "nested too deeply" if isinstance(error, RecursionError) else str(error)
+
+
+def _refuse_constant(text: str) -> None:
+    raise ValueError(f"{text} is not JSON")
+
+
+def _unknown(name: str, allowed: set[str]) -> Mistake:
+    return Mistake(name[:LONGEST_NAME], "unknown", f"the fields are {' and '.join(sorted(allowed))}")
+
+
+def _name_mistakes(name: object) -> list[Mistake]:
+    if isinstance(name, str) and 1 <= len(name) <= LONGEST_NAME and name.strip() and not UNSTORABLE.search(name):
+        return []
+    return [Mistake("name", name, NAME_ALLOWED)]
+
+
+def _is_uuid(text: str) -> bool:
+    try:
+        return str(UUID(text)) == text.lower()
+    except ValueError:
+        return False
