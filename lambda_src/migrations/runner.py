@@ -99,7 +99,8 @@ def _apply(connection: psycopg.Connection, migration: Migration) -> None:
                 [migration.version, migration.file, migration.sha256],
             )
     except psycopg.Error as error:
-        raise MigrationFailed(f"{migration.file}{_line(error, migration.text)}: {error} [{error.sqlstate}]") from error
+        reason = f"{error.diag.message_primary or error} [{error.sqlstate}]"
+        raise MigrationFailed(f"{migration.file}{_line(error, migration.text)}: {reason}") from error
 
 
 def _line(error: psycopg.Error, text: str) -> str:

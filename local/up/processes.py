@@ -1,0 +1,53 @@
+"""Which process we started, so that we end that one and no other."""
+
+import json
+import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import psutil
+
+STOP_SECONDS = 30
+
+
+def start(command: Sequence[str], log: Path, environment: Mapping[str, str]) -> psutil.Process:
+    """Start a command that outlives us, with its output in `log`."""
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("wb") as output:
+        return psutil.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env=dict(environment),
+            start_new_session=True,  # Ctrl-C at our terminal is ours to handle
+        )
+
+
+def save(process: psutil.Process, path: Path) -> None:
+    """Write a process down for `load`: its pid and its start, since a pid alone may be given to another."""
+    path.write_text(json.dumps({"pid": process.pid, "started": process.create_time()}))
+
+
+def load(path: Path) -> psutil.Process | None:
+    """The process that `save` wrote down, if it is still running."""
+    try:
+        saved = json.loads(path.read_text())
+        process = psutil.Process(saved["pid"])
+        is_the_same = process.create_time() == saved["started"] and process.status() != psutil.STATUS_ZOMBIE
+    except (OSError, ValueError, KeyError, TypeError, psutil.Error):
+        return None
+    return process if is_the_same else None
+
+
+def stop(process: psutil.Process) -> None:
+    """End a process and what it started: SIGTERM to let it do so itself, then SIGKILL to whatever is left."""
+    try:
+        family = [process, *process.children(recursive=True)]
+        process.terminate()
+    except psutil.NoSuchProcess:
+        return
+    _, left = psutil.wait_procs(family, timeout=STOP_SECONDS)
+    for survivor in left:
+        survivor.kill()
+    psutil.wait_procs(left, timeout=STOP_SECONDS)

@@ -1,0 +1,56 @@
+"""Progress that a person can follow: each step with its time, and a failure with the end of its log."""
+
+import contextlib
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+LAST_LINES = 15
+
+
+class StepFailed(Exception):
+    """A step did not do its work; the message is for the person at the terminal."""
+
+
+@contextlib.contextmanager
+def step(title: str, log: Path | None = None) -> Iterator[None]:
+    """Print the step while it runs and its time when it is done; on failure name it and show the end of `log`."""
+    started = time.monotonic()
+    print(f"  {title:<58}", end="", flush=True)
+    try:
+        yield
+    except StepFailed as error:
+        print("failed", flush=True)
+        lines = log.read_text(errors="replace").rstrip().splitlines()[-LAST_LINES:] if log and log.exists() else []
+        end_of_log = "\n".join([f"\nthe end of {log}:", *(f"    {line}" for line in lines)]) if lines else ""
+        raise StepFailed(f"{title}: {error}{end_of_log}") from None
+    except BaseException:
+        print("interrupted", flush=True)
+        raise
+    print(f"{time.monotonic() - started:6.1f} s", flush=True)
+
+
+def run(command: Sequence[str], log: Path, environment: Mapping[str, str], seconds: float) -> None:
+    """Run a command to its end with its output in `log`; StepFailed when it fails or takes longer than `seconds`."""
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("wb") as output:
+        child = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, env=dict(environment)
+        )
+        try:
+            code = child.wait(seconds)
+        except subprocess.TimeoutExpired:
+            raise StepFailed(f"`{' '.join(command)}` took longer than {seconds:.0f} s") from None
+        finally:
+            if child.poll() is None:
+                child.kill()
+                child.wait()
+    if code != 0:
+        raise StepFailed(f"`{' '.join(command)}` ended with {code}")
+
+
+def say(text: str = "") -> None:
+    """A line for the person at the terminal."""
+    print(text, file=sys.stdout, flush=True)

@@ -1,0 +1,131 @@
+"""What several folders of tests stand on: a real PostgreSQL with the real migrations, behind the real stand-in."""
+
+import json
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from lambda_src.migrations.handler import MIGRATIONS
+from lambda_src.migrations.roles import ensure_roles
+from lambda_src.migrations.runner import migrate, read
+from local.certificates import root_bundle
+from local.postgres import Server
+from local.postgres.__main__ import Instance, prepare
+from local.postgres.server import SUPERUSER
+
+ROOT = Path(__file__).parents[1]
+DATABASE, MASTER, APPLICATION = "projects", "master", "application"
+PASSWORD = "not a secret: made for tests"
+ACCESS_KEY = {"AWS_ACCESS_KEY_ID": "AKIATESTS", "AWS_SECRET_ACCESS_KEY": "not-a-secret", "AWS_REGION": "us-east-1"}
+
+
+@pytest.fixture(scope="session")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the certificate authority of this run."""
+    directory = tmp_path_factory.mktemp("certificates")
+    root_bundle(directory)
+    return directory
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A running PostgreSQL with the service's schema in the database `projects`."""
+    directory = tmp_path_factory.mktemp("postgres")
+    instance = Instance(
+        directory=str(directory),
+        address="127.0.0.1",
+        port=0,
+        certificates="",
+        database=DATABASE,
+        master_user=MASTER,
+        master_password=PASSWORD,
+        parameters={"max_connections": "100", "log_statement": "all"},
+    )
+    with Server(directory, instance.parameters) as server:
+        prepare(server, instance)
+        # As on RDS: the master is no superuser.
+        with as_master(server) as connection:
+            ensure_roles(connection, application=APPLICATION, password=PASSWORD, statement_timeout=2)
+            migrate(connection, read(MIGRATIONS))
+        yield server
+
+
+def as_superuser(server: Server, database: str = DATABASE) -> psycopg.Connection:
+    return psycopg.connect(host=str(server.socket_directory), user=SUPERUSER, dbname=database, autocommit=True)
+
+
+def as_master(server: Server) -> psycopg.Connection:
+    host = str(server.socket_directory)
+    return psycopg.connect(host=host, user=MASTER, password=PASSWORD, dbname=DATABASE, autocommit=True)
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return listener.getsockname()[1]
+
+
+@dataclass
+class StandIn:
+    """A running stand-in for RDS Proxy, and how a function is told of it."""
+
+    command: list[str]
+    host: str
+    port: int
+    certificates: Path
+    log: Path
+    process: subprocess.Popen[str] | None = None
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """A function's environment variables, its platform's included."""
+        return {
+            **ACCESS_KEY,
+            "DB_HOST": self.host,
+            "DB_PORT": str(self.port),
+            "DB_NAME": DATABASE,
+            "DB_USER": APPLICATION,
+            "DB_CONNECT_TIMEOUT_SECONDS": "2",
+            "DB_DEADLINE_SECONDS": "3",
+            "DB_CONNECTION_MAX_AGE_SECONDS": "240",
+            "SSL_CERT_FILE": str(self.certificates / "ca.pem"),
+        }
+
+    def start(self) -> None:
+        with self.log.open("a") as log:
+            self.process = subprocess.Popen(self.command, cwd=ROOT, stdout=subprocess.PIPE, stderr=log, text=True)
+        line = self.process.stdout.readline()
+        if not line or not json.loads(line)["ready"]:
+            raise RuntimeError(f"the stand-in did not start:\n{self.log.read_text()}")
+
+    def stop(self) -> None:
+        self.process.send_signal(signal.SIGTERM)
+        self.process.wait(10)
+        self.process.stdout.close()
+
+
+@pytest.fixture(scope="session")
+def stand_in(postgres: Server, certificates: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[StandIn]:
+    """The stand-in before `postgres`, with a pool of 20."""
+    directory = tmp_path_factory.mktemp("stand-in")
+    credentials, access_keys = directory / "credentials.json", directory / "access-keys.json"
+    credentials.write_text(json.dumps({APPLICATION: PASSWORD}))
+    key = {"secret_access_key": ACCESS_KEY["AWS_SECRET_ACCESS_KEY"], "session_token": None}
+    access_keys.write_text(json.dumps({ACCESS_KEY["AWS_ACCESS_KEY_ID"]: key}))
+    host, port = "127.0.0.1", free_port()
+    command = [
+        *(sys.executable, "-m", "local.rds_proxy", "--listen", f"{host}:{port}", "--region", ACCESS_KEY["AWS_REGION"]),
+        *("--certificates", str(certificates), "--upstream", str(postgres.socket_directory)),
+        *("--credentials", str(credentials), "--access-keys", str(access_keys)),
+        *("--max-connections-percent", "20", "--connection-borrow-timeout", "1"),
+    ]
+    running = StandIn(command, host, port, certificates, directory / "log")
+    running.start()
+    yield running
+    running.stop()
