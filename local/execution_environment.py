@@ -87,7 +87,7 @@ class ExecutionEnvironment:
             if self.process.poll() is not None or time.monotonic() > deadline:
                 raise FunctionError(f"{self._name} did not initialise within {INIT_SECONDS} s")
 
-    def invoke(self, event: object, timeout_seconds: float = 25) -> Any:  # noqa: ANN401 (whatever JSON the handler returns)
+    def invoke(self, event: object, timeout_seconds: float = 25) -> Any:
         """What the handler returns for an event; FunctionError when it raises or takes longer."""
         deadline_ms = int((time.time() + timeout_seconds) * 1000)
         self._invocations.put(_Invocation(str(uuid.uuid4()), event, deadline_ms))

@@ -1,0 +1,98 @@
+"""The local AWS as its users see it: an account, a region, an endpoint."""
+
+import json
+import os
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+import boto3
+import psutil
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
+from botocore.exceptions import BotoCoreError, ClientError
+
+from local.up.steps import StepFailed
+from stacks.environments import LOCAL
+
+ACCOUNT = "000000000000"
+ACCESS_KEY, SECRET = "test", "test"  # noqa: S105 (the emulator's administrator; it listens on loopback only)
+
+
+class Account:
+    """The account that the emulator on a loopback port stands for."""
+
+    def __init__(self, port: int, state: Path) -> None:
+        self.port = port
+        self.endpoint = f"http://127.0.0.1:{port}"
+        self.region = LOCAL.region
+        self.outputs_file = state / "outputs.json"
+        self._cdk_home = state / "cdk-home"
+
+    def client(self, service: str) -> Any:
+        """A boto3 client for the account."""
+        return boto3.client(
+            service,
+            endpoint_url=self.endpoint,
+            region_name=self.region,
+            aws_access_key_id=ACCESS_KEY,
+            aws_secret_access_key=SECRET,
+        )
+
+    def cdk_environment(self) -> dict[str, str]:
+        """Environment variables with which the CDK CLI deploys here, whatever AWS profile the machine has."""
+        ours = {
+            "AWS_ENDPOINT_URL": self.endpoint,
+            "AWS_ACCESS_KEY_ID": ACCESS_KEY,
+            "AWS_SECRET_ACCESS_KEY": SECRET,
+            "AWS_REGION": self.region,
+            "AWS_CONFIG_FILE": os.devnull,
+            "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+            "CDK_HOME": str(self._cdk_home),  # the CLI remembers there which account a key belongs to
+            "CDK_DISABLE_CLI_TELEMETRY": "true",
+            "CI": "true",  # no colours and no progress bars in the log
+        }
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+        return {**kept, **ours}
+
+    def is_bootstrapped(self) -> bool:
+        """Whether `cdk bootstrap` was here."""
+        try:
+            self.client("cloudformation").describe_stacks(StackName="CDKToolkit")
+        except (BotoCoreError, ClientError):
+            return False
+        return True
+
+    def outputs(self) -> dict[str, str]:
+        """The outputs of the deployed stacks, by name."""
+        stacks: dict[str, dict[str, str]] = json.loads(self.outputs_file.read_text())
+        return {name: value for outputs in stacks.values() for name, value in outputs.items()}
+
+    def api_url(self) -> str:
+        """Where the deployed API answers on this machine, without a slash at the end."""
+        # On AWS https://<id>.execute-api.<region>.amazonaws.com; that name does not resolve to the emulator.
+        api_id = self.outputs()["ApiUrl"].removeprefix("https://").split(".")[0]
+        return f"{self.endpoint}/_aws/execute-api/{api_id}/$default"
+
+    def check_health(self) -> None:
+        """Return when the API says that it reaches its database; StepFailed with its answer otherwise."""
+        request = AWSRequest("GET", f"{self.api_url()}/health")
+        SigV4Auth(Credentials(ACCESS_KEY, SECRET), "execute-api", self.region).add_auth(request)
+        try:
+            with urllib.request.urlopen(
+                urllib.request.Request(request.url, headers=dict(request.headers)),  # noqa: S310 (our own address)
+                timeout=40,
+            ):
+                pass
+        except urllib.error.HTTPError as error:
+            raise StepFailed(f"{error.code} {error.read().decode(errors='replace')}") from None
+        except OSError as error:
+            raise StepFailed(str(error)) from None
+
+
+def port_of(emulator: psutil.Process) -> int:
+    """The port that a running emulator was started with."""
+    words = emulator.cmdline()
+    return int(words[words.index("--port") + 1])
