@@ -11,11 +11,37 @@ export CDK_DISABLE_CLI_TELEMETRY := true
 export UV_PYTHON_DOWNLOADS := never
 export UV_LINK_MODE := copy
 
-.PHONY: help setup lock
+.PHONY: help setup up status down test test-fast check synth snapshot lock
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "  make %-12s %s\n", $$1, $$2}'
 
 setup: .venv/ready .venv-emulator/ready node_modules/ready ## install everything the other targets need, inside this folder
+
+up: setup ## run everything on this machine through the real `cdk deploy`, and leave it running
+	@python -m local.up up
+
+status: setup ## what runs, and where
+	@python -m local.up status
+
+down: setup ## end what `make up` started
+	@python -m local.up down
+
+test: setup ## everything that must hold
+	@python -m pytest
+
+test-fast: setup ## the tests that deploy nothing
+	@python -m pytest --ignore=tests/rehearsal
+
+check: setup ## ruff, format and mypy
+	@ruff check .
+	@ruff format --check .
+	@mypy
+
+synth: setup ## the templates of every environment, with every check, into cdk.out
+	@cdk synth --quiet '**'
+
+snapshot: setup ## rewrite the templates that the tests compare with
+	@python -m tests.infrastructure.snapshots --write
 
 .venv/bin/uv:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and f"Headroom needs Python 3.11 or newer, and {sys.executable} is {sys.version.split()[0]}: set PYTHON=")'

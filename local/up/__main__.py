@@ -3,7 +3,6 @@
 import argparse
 import contextlib
 import fcntl
-import json
 import os
 import shutil
 import signal
@@ -45,14 +44,14 @@ def main() -> None:
 def up(port: int) -> None:
     """Start the local AWS unless it runs, deploy to it, and say how to use it. Leaves it running."""
     with _alone():
-        emulator = processes.load(EMULATOR)
-        account = aws.Account(port if emulator is None else aws.port_of(emulator), STATE)
-        if emulator is None:
-            emulator = _start(account)
+        running = processes.load(EMULATOR)
+        account = aws.Account(port if running is None else aws.port_of(running), STATE)
+        emulator = running or _start(account)
         try:
             _deploy(account)
-        except (StepFailed, KeyboardInterrupt):
-            _stop(emulator)
+        except BaseException:
+            if running is None:  # else CloudFormation has rolled back, and what ran before still serves
+                _stop(emulator)
             raise
         print_welcome(account)
 

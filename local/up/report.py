@@ -35,7 +35,7 @@ def print_status(account: Account, emulator: psutil.Process) -> None:
 
 def _name(process: psutil.Process) -> str:
     """What a process is, from its command line: the module it runs, or its program."""
-    words = process.cmdline()
+    words: list[str] = process.cmdline()
     if "-m" in words:
         return words[words.index("-m") + 1]
-    return words[0].rsplit("/", 1)[-1][:28] if words else process.name()
+    return words[0].rsplit("/", 1)[-1][:28] if words else str(process.pid)
