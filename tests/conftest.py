@@ -1,5 +1,6 @@
 """What several folders of tests stand on: a real PostgreSQL with the real migrations, behind the real stand-in."""
 
+import contextlib
 import json
 import signal
 import socket
@@ -37,7 +38,12 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A running PostgreSQL with the service's schema in the database `projects`."""
-    directory = tmp_path_factory.mktemp("postgres")
+    with migrated_server(tmp_path_factory.mktemp("postgres")) as server:
+        yield server
+
+
+@contextlib.contextmanager
+def migrated_server(directory: Path, *, statement_timeout: float = 2) -> Iterator[Server]:
     instance = Instance(
         directory=str(directory),
         address="127.0.0.1",
@@ -52,7 +58,7 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         prepare(server, instance)
         # As on RDS: the master is no superuser.
         with as_master(server) as connection:
-            ensure_roles(connection, application=APPLICATION, password=PASSWORD, statement_timeout=2)
+            ensure_roles(connection, application=APPLICATION, password=PASSWORD, statement_timeout=statement_timeout)
             migrate(connection, read(MIGRATIONS))
         yield server
 
@@ -110,10 +116,8 @@ class StandIn:
         self.process.stdout.close()
 
 
-@pytest.fixture(scope="session")
-def stand_in(postgres: Server, certificates: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[StandIn]:
-    """The stand-in before `postgres`, with a pool of 20."""
-    directory = tmp_path_factory.mktemp("stand-in")
+def stand_in_before(server: Server, certificates: Path, directory: Path, *, percent: int) -> StandIn:
+    """A stand-in that may use `percent` of the server's connections; not started yet."""
     credentials, access_keys = directory / "credentials.json", directory / "access-keys.json"
     credentials.write_text(json.dumps({APPLICATION: PASSWORD}))
     key = {"secret_access_key": ACCESS_KEY["AWS_SECRET_ACCESS_KEY"], "session_token": None}
@@ -121,11 +125,18 @@ def stand_in(postgres: Server, certificates: Path, tmp_path_factory: pytest.Temp
     host, port = "127.0.0.1", free_port()
     command = [
         *(sys.executable, "-m", "local.rds_proxy", "--listen", f"{host}:{port}", "--region", ACCESS_KEY["AWS_REGION"]),
-        *("--certificates", str(certificates), "--upstream", str(postgres.socket_directory)),
+        *("--certificates", str(certificates), "--upstream", str(server.socket_directory)),
         *("--credentials", str(credentials), "--access-keys", str(access_keys)),
-        *("--max-connections-percent", "20", "--connection-borrow-timeout", "1"),
+        *("--max-connections-percent", str(percent), "--max-idle-connections-percent", str(percent)),
+        *("--connection-borrow-timeout", "1"),
     ]
-    running = StandIn(command, host, port, certificates, directory / "log")
+    return StandIn(command, host, port, certificates, directory / "log")
+
+
+@pytest.fixture(scope="session")
+def stand_in(postgres: Server, certificates: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[StandIn]:
+    """The stand-in before `postgres`, with a pool of 20."""
+    running = stand_in_before(postgres, certificates, tmp_path_factory.mktemp("stand-in"), percent=20)
     running.start()
     yield running
     running.stop()

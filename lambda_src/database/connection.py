@@ -13,6 +13,7 @@ from psycopg import generators, waiting
 from psycopg.abc import RV, PQGen
 from psycopg.conninfo import make_conninfo
 from psycopg.pq import TransactionStatus
+from psycopg.pq.abc import PGconn
 from psycopg.rows import TupleRow, tuple_row
 
 from lambda_src.database import iam_token
@@ -94,7 +95,7 @@ class Database:
         try:
             # Not Connection.connect(): that rounds its timeout up to 2 s, and spends it on each address in turn.
             generator = generators.connect(self._conninfo())
-            connection = _Connection(waiting.wait_conn(generator, interval=TICK, timeout=timeout), tuple_row)
+            connection = _Connection(waiting.wait_conn(generator, interval=TICK, timeout=timeout), deadline)
         except (psycopg.Error, OSError) as error:
             logger.warning("connect failed", extra={"error": str(error), "seconds": time.monotonic() - started})
             raise
@@ -188,7 +189,9 @@ class Session:
 class _Connection(psycopg.Connection[TupleRow]):
     """A connection on which no wait outlasts the request's deadline."""
 
-    deadline: Deadline
+    def __init__(self, pgconn: PGconn, deadline: Deadline) -> None:
+        super().__init__(pgconn, tuple_row)
+        self.deadline = deadline
 
     def wait(self, gen: PQGen[RV], interval: float = TICK, timeout: float | None = None) -> RV:  # noqa: ARG002
         return super().wait(gen, interval, self.deadline.remaining())

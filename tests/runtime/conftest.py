@@ -1,0 +1,76 @@
+"""The deployed function as API Gateway calls it: the real handler in the real Lambda runtime client."""
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+from urllib.parse import parse_qsl, urlsplit
+
+import pytest
+
+from lambda_src.projects.routes import ROUTE_KEYS
+from local.execution_environment import ExecutionEnvironment
+from tests.conftest import ROOT, StandIn
+
+HANDLER = "lambda_src.projects.handler.handler"
+
+
+class Answer(NamedTuple):
+    status: int
+    headers: dict[str, str]
+    body: Any
+
+
+class Service:
+    """The service's API, spoken by one execution environment."""
+
+    def __init__(self, environment: ExecutionEnvironment) -> None:
+        self.environment = environment
+
+    def request(self, method: str, target: str, body: object = None, raw: str | None = None) -> Answer:
+        text = raw if raw is not None else json.dumps(body) if body is not None else None
+        answer = self.environment.invoke(event(method, target, text))
+        content = answer.get("body")
+        return Answer(answer["statusCode"], answer.get("headers", {}), json.loads(content) if content else None)
+
+
+def event(method: str, target: str, body: str | None) -> dict[str, Any]:
+    """What an HTTP API sends for a request (payload format 2.0)."""
+    url = urlsplit(target)
+    route_key, parameters = route(method, url.path)
+    found: dict[str, Any] = {
+        "version": "2.0",
+        "routeKey": route_key,
+        "rawPath": url.path,
+        "rawQueryString": url.query,
+        "headers": {"content-type": "application/json"},
+        "requestContext": {"http": {"method": method, "path": url.path}, "routeKey": route_key},
+        "isBase64Encoded": False,
+    }
+    if parameters:
+        found["pathParameters"] = parameters
+    if url.query:
+        found["queryStringParameters"] = dict(parse_qsl(url.query, keep_blank_values=True))
+    if body is not None:
+        found["body"] = body
+    return found
+
+
+def route(method: str, path: str) -> tuple[str, dict[str, str]]:
+    for key in ROUTE_KEYS:
+        pattern = re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", key)
+        if match := re.fullmatch(pattern, f"{method} {path}"):
+            return key, match.groupdict()
+    return "$default", {}
+
+
+@pytest.fixture(scope="session")
+def service(stand_in: StandIn, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    with environment(stand_in, tmp_path_factory.mktemp("function")) as running:
+        yield Service(running)
+
+
+def environment(stand_in: StandIn, directory: Path, **changed: str) -> ExecutionEnvironment:
+    variables = {**stand_in.variables, **changed}
+    return ExecutionEnvironment(HANDLER, ROOT, variables, directory / "function.log")

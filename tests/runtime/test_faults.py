@@ -1,0 +1,131 @@
+"""Whatever the database or the proxy does, the caller gets an answer in time, and the function recovers by itself."""
+
+import contextlib
+
+import psycopg
+import pytest
+
+from lambda_src.database import iam_token
+from tests.conftest import ACCESS_KEY, APPLICATION, DATABASE, as_superuser, migrated_server, stand_in_before
+from tests.runtime.conftest import Service, environment
+
+# A request that takes longer fails its test: twice the deadline, for a machine with other work.
+TIMEOUT = 6
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    """A PostgreSQL of this module's own, which it may stop."""
+    # Its sessions may hold a transaction open for longer than a request waits.
+    with migrated_server(tmp_path_factory.mktemp("faults"), statement_timeout=30) as running:
+        yield running
+
+
+@pytest.fixture
+def proxy(server, certificates, tmp_path):
+    """A stand-in with a pool of 2."""
+    running = stand_in_before(server, certificates, tmp_path, percent=2)
+    running.start()
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+def service(proxy, tmp_path):
+    with environment(proxy, tmp_path) as running:
+        running.wait_until_ready()
+        yield Service(running)
+
+
+def get(service):
+    event = {"routeKey": "GET /health", "requestContext": {"http": {"method": "GET", "path": "/health"}}}
+    answer = service.environment.invoke(event, TIMEOUT)
+    return answer["statusCode"], answer["headers"].get("retry-after")
+
+
+def process(service):
+    return service.environment.process.pid, service.environment.process.poll()
+
+
+def test_a_database_that_is_down_is_a_503_until_it_is_back(service, server):
+    before = process(service)
+    assert get(service) == (200, None)
+    server.stop()
+    assert get(service) == (503, "1")
+    server.start()
+    assert get(service) == (200, None)
+    assert process(service) == before
+
+
+def test_a_proxy_that_refuses_is_a_503_until_it_is_back(service, proxy):
+    before = process(service)
+    assert get(service) == (200, None)
+    proxy.stop()
+    assert get(service) == (503, "1")
+    proxy.start()
+    assert get(service) == (200, None)
+    assert process(service) == before
+
+
+def test_a_function_that_starts_while_the_proxy_refuses_answers_and_recovers(proxy, tmp_path):
+    proxy.stop()
+    with environment(proxy, tmp_path) as cold:
+        cold.wait_until_ready()
+        assert get(Service(cold)) == (503, "1")
+        proxy.start()
+        assert get(Service(cold)) == (200, None)
+
+
+def test_a_restarted_proxy_costs_no_request(service, proxy):
+    assert get(service) == (200, None)
+    proxy.stop()
+    proxy.start()
+    assert get(service) == (200, None)
+
+
+def test_killed_server_connections_cost_no_request(service, server):
+    assert get(service) == (200, None)
+    with as_superuser(server) as connection:
+        connection.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = %s", [APPLICATION])
+    assert get(service) == (200, None)
+
+
+def test_a_pool_that_is_exhausted_is_a_503_until_it_is_not(service, proxy):
+    with contextlib.ExitStack() as holding:
+        for _ in range(2):
+            client = holding.enter_context(client_of(proxy))
+            client.execute("BEGIN")
+            client.execute("SELECT 1")
+        assert get(service) == (503, "1")
+    assert get(service) == (200, None)
+
+
+def test_an_invocation_leaves_nothing_in_a_transaction(service, server):
+    assert service.request("POST", "/tenants/acme/projects", {"name": "a"}).status == 201
+    with as_superuser(server) as connection:
+        states = "SELECT state FROM pg_stat_activity WHERE usename = %s"
+        assert set(connection.execute(states, [APPLICATION]).fetchall()) == {("idle",)}
+
+
+def test_a_failure_is_logged_without_what_was_sent(service, server, proxy, tmp_path):
+    server.stop()
+    assert service.request("POST", "/tenants/acme/projects", {"name": "confidential"}).status == 503
+    server.start()
+    log = (tmp_path / "function.log").read_text()
+    assert "database unavailable" in log
+    assert "confidential" not in log
+    assert "X-Amz-Signature" not in log + proxy.log.read_text()
+
+
+def client_of(proxy):
+    token = iam_token.mint(proxy.host, proxy.port, APPLICATION, ACCESS_KEY["AWS_REGION"], ACCESS_KEY)
+    return psycopg.connect(
+        host=proxy.host,
+        port=proxy.port,
+        user=APPLICATION,
+        password=token,
+        dbname=DATABASE,
+        sslmode="verify-full",
+        sslrootcert=proxy.variables["SSL_CERT_FILE"],
+        autocommit=True,
+    )
