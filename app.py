@@ -1,0 +1,29 @@
+"""The CDK app: one Stage per environment, and the checks that every template must pass."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from aws_cdk import App, Validations
+from cdk_nag import AwsSolutionsChecks, ServerlessChecks
+
+from stacks.config import Environment
+from stacks.environments import ENVIRONMENTS
+from stacks.stage import EnvironmentStage
+
+
+def build(
+    environments: Iterable[Environment] = ENVIRONMENTS,
+    *,
+    context: Mapping[str, Any] | None = None,
+    outdir: str | None = None,
+) -> App:
+    """The app with these environments. It reads no environment variable, calls nothing, and reports nothing to AWS."""
+    app = App(analytics_reporting=False, context=context, outdir=outdir)
+    for environment in environments:
+        EnvironmentStage(app, environment=environment)
+    Validations.of(app).add_plugins(AwsSolutionsChecks(app), ServerlessChecks(app))
+    return app
+
+
+if __name__ == "__main__":
+    build().synth()

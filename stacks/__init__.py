@@ -1,0 +1,1 @@
+"""The infrastructure, in layers: app -> stage -> stacks -> constructs -> config."""

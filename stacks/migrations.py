@@ -1,0 +1,62 @@
+"""The schema, the roles and their passwords: brought up to date by every deployment, before anything uses them."""
+
+from aws_cdk import Duration, triggers
+from constructs import Construct
+
+from stacks.config import Environment
+from stacks.credentials import APPLICATION_USER, Credentials
+from stacks.database import DATABASE_NAME, Database
+from stacks.function import Function
+from stacks.network import Network
+
+TIMEOUT = Duration.minutes(5)
+
+
+class Migrations(Construct):
+    """Runs lambda_src/migrations against the instance itself; a migration that fails fails the deployment.
+
+    It runs again whenever the zip or its variables change. The proxy cannot be used: its user does not exist yet, and
+    DDL and session locks would pin it.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        network: Network,
+        database: Database,
+        credentials: Credentials,
+        environment: Environment,
+    ) -> None:
+        super().__init__(scope, id)
+        self.migrate = Function(
+            self,
+            "Migrate",
+            handler="lambda_src.migrations.handler.handler",
+            description="Brings the database's schema and roles up to date",
+            memory_mb=512,
+            timeout=TIMEOUT,
+            reserved_concurrency=1,
+            network=network,
+            security_group=network.migrations,
+            environment=environment,
+            variables={
+                "DB_HOST": database.host,
+                "DB_PORT": str(database.port),
+                "DB_NAME": DATABASE_NAME,
+                "DB_USER": APPLICATION_USER,
+                "DB_STATEMENT_TIMEOUT_SECONDS": str(environment.store.statement_timeout_seconds),
+                "MASTER_SECRET_ARN": credentials.master.secret_arn,
+                "APPLICATION_SECRET_ARN": credentials.application.secret_arn,
+            },
+        )
+        secrets = [credentials.master, credentials.application]
+        for secret in secrets:
+            secret.grant_read(self.migrate.role)
+        way_to_secrets = network.allow_secrets(network.migrations, self.migrate.role, secrets)
+        self.run = triggers.Trigger(
+            self, "Run", handler=self.migrate.function, timeout=TIMEOUT.plus(Duration.seconds(30))
+        )
+        # The trigger refers to the function only: what the function needs to reach must be named.
+        self.run.execute_after(self.migrate, *way_to_secrets, network.migrations, network.database)

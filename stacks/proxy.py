@@ -1,0 +1,85 @@
+"""RDS Proxy: the only way for functions to the database."""
+
+from hashlib import sha256
+
+from aws_cdk import Duration
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_rds as rds
+from constructs import Construct, IDependable
+
+from stacks.config import Environment, Function
+from stacks.credentials import APPLICATION_USER, Credentials
+from stacks.database import DATABASE_NAME, Database
+from stacks.logs import default_child, log_group
+from stacks.network import Network
+
+
+class Proxy(Construct):
+    """A proxy that takes TLS connections with IAM tokens, and logs in to the database as the application user."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        network: Network,
+        database: Database,
+        credentials: Credentials,
+        environment: Environment,
+    ) -> None:
+        super().__init__(scope, id)
+        pool = environment.store.pool
+        name = f"{environment.prefix}-{_fingerprint(environment)}"
+        logs = log_group(self, "Logs", environment=environment, name=f"/aws/rds/proxy/{name}")
+        self.database = database
+        self.role = iam.Role(self, "Role", assumed_by=iam.ServicePrincipal("rds.amazonaws.com"))
+        self.proxy = rds.DatabaseProxy(
+            self,
+            "Proxy",
+            db_proxy_name=name,
+            proxy_target=rds.ProxyTarget.from_instance(database.as_target()),
+            secrets=[credentials.application],  # which lets the role read it, and nothing else
+            role=self.role,
+            vpc=network.vpc,
+            vpc_subnets=network.subnets,
+            security_groups=[network.proxy],
+            iam_auth=True,
+            require_tls=True,
+            max_connections_percent=pool.max_connections_percent,
+            max_idle_connections_percent=pool.max_idle_connections_percent,
+            borrow_timeout=Duration.seconds(pool.connection_borrow_timeout),
+            idle_client_timeout=Duration.seconds(pool.idle_client_timeout),
+            debug_logging=pool.debug_logging,
+        )
+        default_child(self.proxy).add_resource_dependency(
+            default_child(logs)
+        )  # or RDS makes the group, without retention
+
+    def wait_for(self, migrations: IDependable) -> None:
+        """Register the database only when `migrations` have run, and the role may read the secret.
+
+        CloudFormation waits until the proxy can log in, so the application user must exist by then; a proxy without
+        its user waits 20 minutes and fails.
+        """
+        self.proxy.node.find_child("ProxyTargetGroup").node.add_dependency(migrations, self.role)
+
+    def allow(self, function: iam.IGrantable) -> None:
+        """Let a function that is in the security group `clients` log in as the application user, and as nobody else."""
+        self.proxy.grant_connect(function, APPLICATION_USER)
+
+    def variables(self, function: Function) -> dict[str, str]:
+        """What a function must know to connect; lambda_src/database/settings.py reads exactly these."""
+        return {
+            "DB_HOST": self.proxy.endpoint,
+            "DB_PORT": str(self.database.port),
+            "DB_NAME": DATABASE_NAME,
+            "DB_USER": APPLICATION_USER,
+            "DB_CONNECT_TIMEOUT_SECONDS": str(function.connect_timeout_seconds),
+            "DB_DEADLINE_SECONDS": str(function.deadline_seconds),
+            "DB_CONNECTION_MAX_AGE_SECONDS": str(function.connection_max_age_seconds),
+        }
+
+
+def _fingerprint(environment: Environment) -> str:
+    """Changes with the subnets: a proxy in others is a new one, made before the old is deleted, so named apart."""
+    return sha256(f"{environment.cidr} {environment.availability_zones}".encode()).hexdigest()[:8]

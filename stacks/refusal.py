@@ -1,0 +1,42 @@
+"""Checks of one value, and the one message that names everything wrong."""
+
+import re
+from collections.abc import Collection, Iterable
+
+
+def refuse(subject: str, problems: Iterable[str | None]) -> None:
+    """Raise ValueError with every problem that is not None."""
+    found = [problem for problem in problems if problem]
+    if found:
+        raise ValueError(f"{subject}: {'; '.join(found)}")
+
+
+def whole(name: str, value: object, low: int, high: int, unit: str = "") -> str | None:
+    """Nothing, or what is wrong with a value that should be a whole number from `low` to `high`."""
+    if isinstance(value, int) and not isinstance(value, bool) and low <= value <= high:
+        return None
+    return f"{name} is {value!r}, allowed is a whole number from {low} to {high}{unit and f' {unit}'}"
+
+
+def one_of(name: str, value: object, allowed: Collection[object]) -> str | None:
+    """Nothing, or what is wrong with a value that should be one of a few."""
+    return None if value in allowed else f"{name} is {value!r}, allowed is {', '.join(map(str, allowed))}"
+
+
+def like(name: str, value: object, pattern: str, allowed: str) -> str | None:
+    """Nothing, or what is wrong with a word that should match `pattern`, which `allowed` says in English."""
+    return (
+        None
+        if isinstance(value, str) and re.fullmatch(pattern, value)
+        else f"{name} is {value!r}, allowed is {allowed}"
+    )
+
+
+def flag(name: str, value: object) -> str | None:
+    """Nothing, or what is wrong with a value that should be True or False."""
+    return None if isinstance(value, bool) else f"{name} is {value!r}, allowed is True or False"
+
+
+def above(value: object, limit: object, times: float = 1) -> bool:
+    """Whether both are numbers, and the first (`times` so much) is the greater; what is no number has its own check."""
+    return isinstance(value, int | float) and isinstance(limit, int | float) and value * times > limit

@@ -1,0 +1,52 @@
+"""The app as `cdk synth` sees it, without bundling, and the same on every machine."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from aws_cdk import App
+from aws_cdk.assertions import Template
+
+from app import build
+from stacks.environments import ENVIRONMENTS
+from stacks.runtime import Runtime
+from stacks.stage import EnvironmentStage
+
+ROOT = Path(__file__).parents[2]
+# A machine that differs from AWS in both: nothing in the templates may depend on the one that runs the tests.
+MACHINE = Runtime(python="3.12", architecture="x86_64")
+FIXED = tuple(replace(each, runtime=MACHINE) if each.name == "local" else each for each in ENVIRONMENTS)
+STACKS = ("data", "service")
+
+Json = dict[str, Any]
+Templates = dict[tuple[str, str], Json]
+
+
+def context() -> Json:
+    """What the CDK CLI takes from cdk.json, and App() in a test does not."""
+    return json.loads((ROOT / "cdk.json").read_text())["context"]
+
+
+def synthesize(outdir: Path, environments=FIXED) -> App:
+    return build(environments, context={**context(), "aws:cdk:bundling-stacks": []}, outdir=str(outdir))
+
+
+def templates(app: App) -> Templates:
+    """Every template by environment and stack. A stage's own synthesis runs no validation, so this is quick."""
+    stages = [stage for stage in app.node.children if isinstance(stage, EnvironmentStage)]
+    return {
+        (stage.node.id, name): Template.from_stack(stack).to_json()
+        for stage in stages
+        for name, stack in (("data", stage.data), ("service", stage.service))
+    }
+
+
+def of_type(template: Json, kind: str) -> Json:
+    return {name: each for name, each in template["Resources"].items() if each["Type"] == kind}
+
+
+def only(template: Json, kind: str) -> Json:
+    """The properties of the one resource of this type."""
+    (resource,) = of_type(template, kind).values()
+    return resource["Properties"]

@@ -1,0 +1,140 @@
+import pytest
+
+from .synthesis import of_type, only
+
+
+@pytest.fixture
+def instance(data):
+    return only(data, "AWS::RDS::DBInstance")
+
+
+@pytest.fixture
+def proxy(data):
+    return only(data, "AWS::RDS::DBProxy")
+
+
+@pytest.fixture
+def target_group(data):
+    return of_type(data, "AWS::RDS::DBProxyTargetGroup")["ProxyProxyTargetGroup40C0C8F5"]
+
+
+def test_the_instance_is_encrypted_and_private(instance):
+    assert instance["StorageEncrypted"] is True
+    assert instance["PubliclyAccessible"] is False
+    assert instance["StorageType"] == "gp3"
+
+
+def test_the_instance_refuses_plaintext(data):
+    assert only(data, "AWS::RDS::DBParameterGroup")["Parameters"]["rds.force_ssl"] == "1"
+
+
+def test_the_class_decides_max_connections_unless_the_environment_does(data, environment):
+    parameters = only(data, "AWS::RDS::DBParameterGroup")["Parameters"]
+    assert parameters.get("max_connections") == ("100" if environment.name == "local" else None)
+
+
+def test_logs_leave_the_instance_for_groups_that_exist_before_it(data, instance):
+    resource = of_type(data, "AWS::RDS::DBInstance")["DatabaseInstanceAA8A5FDE"]
+    groups = {each["Properties"].get("LogGroupName"): key for key, each in of_type(data, "AWS::Logs::LogGroup").items()}
+    for log in instance["EnableCloudwatchLogsExports"]:
+        assert groups[f"/aws/rds/instance/{instance['DBInstanceIdentifier']}/{log}"] in resource["DependsOn"]
+
+
+def test_every_log_group_has_a_retention(data, service, environment):
+    for template in (data, service):
+        for group in of_type(template, "AWS::Logs::LogGroup").values():
+            assert group["Properties"]["RetentionInDays"] == environment.log_retention_days
+
+
+def test_an_instance_never_slips_into_paid_extended_support(instance):
+    assert instance["EngineLifecycleSupport"] == "open-source-rds-extended-support-disabled"
+
+
+def test_what_is_retained_is_protected_and_snapshotted(data, environment):
+    resource = of_type(data, "AWS::RDS::DBInstance")["DatabaseInstanceAA8A5FDE"]
+    assert resource["Properties"]["DeletionProtection"] is environment.retain
+    assert resource["DeletionPolicy"] == ("Snapshot" if environment.retain else "Delete")
+    for secret in of_type(data, "AWS::SecretsManager::Secret").values():
+        assert secret["DeletionPolicy"] == ("RetainExceptOnCreate" if environment.retain else "Delete")
+
+
+def test_prod_survives_the_loss_of_a_zone(synthesized):
+    assert only(synthesized["prod", "data"], "AWS::RDS::DBInstance")["MultiAZ"] is True
+
+
+def test_the_proxy_requires_tls_and_iam(proxy):
+    assert proxy["RequireTLS"] is True
+    assert [each["IAMAuth"] for each in proxy["Auth"]] == ["REQUIRED"]
+
+
+def test_the_proxy_holds_the_application_secret_and_no_other(data, proxy):
+    assert [each["SecretArn"] for each in proxy["Auth"]] == [{"Ref": "CredentialsApplicationEF1C8947"}]
+    statements = policy_of(data, "ProxyRole46D67FAB")
+    assert [(each["Action"], each["Resource"]) for each in statements] == [
+        (
+            ["secretsmanager:DescribeSecret", "secretsmanager:GetSecretValue"],
+            {"Ref": "CredentialsApplicationEF1C8947"},
+        )
+    ]
+
+
+def test_the_pool_is_what_the_environment_says(proxy, target_group, environment):
+    pool = environment.store.pool
+    assert target_group["Properties"]["ConnectionPoolConfigurationInfo"] == {
+        "MaxConnectionsPercent": pool.max_connections_percent,
+        "MaxIdleConnectionsPercent": pool.max_idle_connections_percent,
+        "ConnectionBorrowTimeout": pool.connection_borrow_timeout,
+    }
+    assert proxy["IdleClientTimeout"] == pool.idle_client_timeout
+    assert proxy["DebugLogging"] is pool.debug_logging
+
+
+def test_the_proxys_log_group_exists_before_it(data, proxy):
+    groups = {each["Properties"].get("LogGroupName"): key for key, each in of_type(data, "AWS::Logs::LogGroup").items()}
+    (resource,) = of_type(data, "AWS::RDS::DBProxy").values()
+    assert groups[f"/aws/rds/proxy/{proxy['DBProxyName']}"] in resource["DependsOn"]
+
+
+def test_the_proxy_is_given_its_target_only_after_the_migrations(data, target_group):
+    assert set(of_type(data, "Custom::Trigger")) <= set(target_group["DependsOn"])
+
+
+def test_the_proxy_is_given_its_target_only_when_its_role_can_read_the_secret(target_group):
+    assert {"ProxyRole46D67FAB", "ProxyRoleDefaultPolicy02214CAB"} <= set(target_group["DependsOn"])
+
+
+def test_migrations_wait_for_everything_they_need_to_reach(data):
+    """Every rule of the chain from the migrations, the endpoint, the role's policies."""
+    (run,) = of_type(data, "Custom::Trigger").values()
+    needed = [
+        key
+        for kind in ("AWS::EC2::SecurityGroupEgress", "AWS::EC2::SecurityGroupIngress", "AWS::EC2::VPCEndpoint")
+        for key in of_type(data, kind)
+        if "Migrations" in key or "SecretsManager" in key
+    ] + [key for key in of_type(data, "AWS::IAM::Policy") if key.startswith("Migrations")]
+    assert len(needed) == 2 * 2 + 1 + 2
+    assert set(needed) <= set(run["DependsOn"])
+
+
+def test_migrations_run_again_when_the_zip_changes(data):
+    (run,) = of_type(data, "Custom::Trigger").values()
+    (version,) = of_type(data, "AWS::Lambda::Version")
+    assert run["Properties"]["HandlerArn"] == {"Ref": version}
+    assert run["Properties"]["ExecuteOnHandlerChange"] is True
+
+
+def test_a_trigger_waits_longer_than_the_migrations_may_take(data):
+    (run,) = of_type(data, "Custom::Trigger").values()
+    migrate = next(f for name, f in of_type(data, "AWS::Lambda::Function").items() if name.startswith("Migrations"))
+    assert migrate["Properties"]["Timeout"] == 300
+    assert migrate["Properties"]["ReservedConcurrentExecutions"] == 1
+    assert int(run["Properties"]["Timeout"]) > 300_000
+
+
+def policy_of(template, role):
+    return [
+        statement
+        for policy in of_type(template, "AWS::IAM::Policy").values()
+        if {"Ref": role} in policy["Properties"]["Roles"]
+        for statement in policy["Properties"]["PolicyDocument"]["Statement"]
+    ]

@@ -1,0 +1,118 @@
+"""What a function may do, and what it is told."""
+
+import pytest
+
+from lambda_src.database import settings
+from lambda_src.migrations import handler as migrations
+
+from .synthesis import of_type, only
+from .test_database import policy_of
+
+INTERFACES = "ec2:CreateNetworkInterface"
+
+
+@pytest.fixture
+def projects(service):
+    return only(service, "AWS::Lambda::Function")
+
+
+@pytest.fixture
+def migrate(data):
+    return next(f for n, f in of_type(data, "AWS::Lambda::Function").items() if n.startswith("MigrationsMigrate"))[
+        "Properties"
+    ]
+
+
+def test_the_function_is_given_exactly_the_variables_that_it_reads(projects):
+    assert sorted(projects["Environment"]["Variables"]) == sorted(settings.VARIABLES)
+
+
+def test_the_migrations_are_given_exactly_the_variables_that_they_read(migrate):
+    assert sorted(migrate["Environment"]["Variables"]) == sorted(migrations.VARIABLES)
+
+
+def test_the_function_knows_the_proxy_and_the_migrations_know_the_instance(projects, migrate):
+    assert "ProxyE947DB46Endpoint" in projects["Environment"]["Variables"]["DB_HOST"]["Fn::ImportValue"]
+    assert migrate["Environment"]["Variables"]["DB_HOST"] == {
+        "Fn::GetAtt": ["DatabaseInstanceAA8A5FDE", "Endpoint.Address"]
+    }
+
+
+def test_the_function_is_configured_as_the_environment_says(projects, environment):
+    assert projects["ReservedConcurrentExecutions"] == environment.api.reserved_concurrency
+    assert projects["Timeout"] == environment.api.timeout_seconds
+    assert projects["MemorySize"] == environment.api.memory_mb
+    assert projects["Runtime"] == f"python{environment.runtime.python}"
+    assert projects["Architectures"] == [environment.runtime.architecture]
+
+
+def test_functions_trace_and_log_json_to_a_group_of_their_own(projects, migrate):
+    for function in (projects, migrate):
+        assert function["TracingConfig"] == {"Mode": "Active"}
+        assert function["LoggingConfig"]["LogFormat"] == "JSON"
+        assert "Logs" in function["LoggingConfig"]["LogGroup"]["Ref"]
+
+
+def test_the_function_may_log_in_as_one_user_of_one_proxy(service):
+    (statement,) = [each for each in policy_of(service, "ProjectsRole428A2C1A") if each["Action"] == "rds-db:connect"]
+    assert statement["Effect"] == "Allow"
+    assert resolve(statement["Resource"]) == "arn:aws:rds-db:eu-west-1:111122223333:dbuser:prx-0abc/application"
+
+
+def resolve(value):
+    """The ARN as CloudFormation makes it, when the proxy is prx-0abc."""
+    if isinstance(value, str):
+        return value
+    (function, argument), *_ = value.items()
+    match function:
+        case "Ref":
+            return {"AWS::Partition": "aws", "AWS::AccountId": "111122223333"}[argument]
+        case "Fn::ImportValue":
+            assert "DBProxyArn" in argument
+            return "arn:aws:rds:eu-west-1:111122223333:db-proxy:prx-0abc"
+        case "Fn::Split":
+            return resolve(argument[1]).split(argument[0])
+        case "Fn::Select":
+            return resolve(argument[1])[argument[0]]
+        case "Fn::Join":
+            return argument[0].join(map(resolve, argument[1]))
+    raise AssertionError(f"no such function: {function}")
+
+
+def test_the_function_reads_no_secret(service):
+    actions = [action for each in policy_of(service, "ProjectsRole428A2C1A") for action in listed(each["Action"])]
+    assert not [action for action in actions if action.startswith(("secretsmanager:", "ssm:", "kms:"))]
+
+
+def test_no_statement_allows_everything(data, service):
+    for template in (data, service):
+        for policy in of_type(template, "AWS::IAM::Policy").values():
+            for statement in policy["Properties"]["PolicyDocument"]["Statement"]:
+                assert not [action for action in listed(statement["Action"]) if "*" in action]
+
+
+def test_roles_of_ours_have_no_managed_policy(data, service):
+    for template in (data, service):
+        for name, role in of_type(template, "AWS::IAM::Role").items():
+            if "CustomResourceProvider" not in name:  # these are CDK's own
+                assert "ManagedPolicyArns" not in role["Properties"]
+
+
+@pytest.mark.parametrize(
+    ("stack", "role", "function"),
+    [
+        ("service", "ProjectsRole428A2C1A", "ProjectsFunction7C107978"),
+        ("data", "MigrationsMigrateRoleCD4F4782", "MigrationsMigrateFunction115DE370"),
+    ],
+)
+def test_code_cannot_use_what_lambda_needs_to_attach_it_to_the_vpc(synthesized, environment, stack, role, function):
+    statements = policy_of(synthesized[environment.name, stack], role)
+    allowed = next(each for each in statements if each["Effect"] == "Allow" and INTERFACES in each["Action"])
+    (denied,) = [each for each in statements if each["Effect"] == "Deny"]
+    assert {each for each in allowed["Action"] if each.startswith("ec2:")} <= set(denied["Action"])
+    assert denied["Resource"] == "*"
+    assert denied["Condition"] == {"ArnEquals": {"lambda:SourceFunctionArn": {"Fn::GetAtt": [function, "Arn"]}}}
+
+
+def listed(value):
+    return [value] if isinstance(value, str) else value

@@ -1,0 +1,77 @@
+"""CloudFormation replaces what changes its logical id: with an empty database, and with secrets that nobody knows."""
+
+import pytest
+
+from .synthesis import of_type
+
+STATEFUL = {
+    "AWS::RDS::DBInstance": ["DatabaseInstanceAA8A5FDE"],
+    "AWS::RDS::DBSubnetGroup": ["DatabaseInstanceSubnetGroupDE121BB6"],
+    "AWS::RDS::DBParameterGroup": ["DatabaseParametersB8AC9B07"],
+    "AWS::RDS::DBProxy": ["ProxyE947DB46"],
+    "AWS::RDS::DBProxyTargetGroup": ["ProxyProxyTargetGroup40C0C8F5"],
+    "AWS::SecretsManager::Secret": ["CredentialsApplicationEF1C8947", "CredentialsMaster6115FDA7"],
+    "AWS::EC2::VPC": ["NetworkVpc7FB7348F"],
+    "AWS::EC2::SecurityGroup": [
+        "NetworkClientsD2C4FBFD",
+        "NetworkDatabase9E9EAA0C",
+        "NetworkMigrations30609692",
+        "NetworkProxy38F5C949",
+        "NetworkSecretsEndpointF272AB1A",
+    ],
+    "AWS::Logs::LogGroup": [
+        "DatabasePostgresqlLog95349A1F",
+        "DatabaseUpgradeLog128D343E",
+        "MigrationsMigrateLogs47BA0F11",
+        "NetworkFlowLogs2BEC3212",
+        "ProxyLogs2799388F",
+    ],
+}
+
+
+@pytest.mark.parametrize("kind", STATEFUL)
+def test_what_holds_state_keeps_its_logical_id(data, kind):
+    assert sorted(of_type(data, kind)) == STATEFUL[kind]
+
+
+def test_the_api_keeps_its_logical_id_and_so_its_address(service):
+    assert list(of_type(service, "AWS::ApiGatewayV2::Api")) == ["ApiHttpApi4C294DC0"]
+
+
+def test_a_new_availability_zone_adds_a_subnet_and_changes_none(synthesized):
+    two, three = (of_type(synthesized[name, "data"], "AWS::EC2::Subnet") for name in ("staging", "prod"))
+    assert len(two) == 2
+    assert len(three) == 3
+    assert two.keys() < three.keys()
+
+
+def test_two_environments_share_no_physical_name(synthesized):
+    names = [
+        resource["Properties"][key]
+        for template in synthesized.values()
+        for resource in template["Resources"].values()
+        for key in PHYSICAL_NAMES.get(resource["Type"], [])
+        if key in resource.get("Properties", {})
+    ]
+    exports = [output["Export"]["Name"] for each in synthesized.values() for output in outputs(each)]
+    assert len(names) == 4 * 6  # environments; instance, its two log groups, proxy, its log group, API
+    assert len(set(names)) == len(names)
+    assert len(set(exports)) == len(exports)
+
+
+def outputs(template):
+    return [each for each in template.get("Outputs", {}).values() if "Export" in each]
+
+
+PHYSICAL_NAMES = {
+    "AWS::ApiGatewayV2::Api": ["Name"],
+    "AWS::EC2::SecurityGroup": ["GroupName"],
+    "AWS::IAM::Role": ["RoleName"],
+    "AWS::Lambda::Function": ["FunctionName"],
+    "AWS::Logs::LogGroup": ["LogGroupName"],
+    "AWS::RDS::DBInstance": ["DBInstanceIdentifier"],
+    "AWS::RDS::DBParameterGroup": ["DBParameterGroupName"],
+    "AWS::RDS::DBProxy": ["DBProxyName"],
+    "AWS::RDS::DBSubnetGroup": ["DBSubnetGroupName"],
+    "AWS::SecretsManager::Secret": ["Name"],
+}

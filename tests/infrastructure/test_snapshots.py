@@ -1,0 +1,36 @@
+import json
+
+import pytest
+
+from .snapshots import DIRECTORY, differences, texts
+from .synthesis import FIXED, STACKS
+
+NAMES = [f"{environment.name}-{stack}.json" for environment in FIXED for stack in STACKS]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_template_is_the_one_that_was_reviewed(synthesized, name):
+    path = DIRECTORY / name
+    expected = path.read_text() if path.exists() else ""
+    found = differences(expected, texts(synthesized)[name], name)
+    assert not found, f"if this is meant, `make snapshot` and review:\n{found}"
+
+
+def test_there_is_no_snapshot_of_what_no_longer_exists():
+    assert sorted(path.name for path in DIRECTORY.iterdir()) == sorted(NAMES)
+
+
+def test_a_difference_names_the_resource_and_shows_the_lines():
+    def template(percent):
+        return json.dumps({"Resources": {"Pool": {"Type": "T", "MaxConnectionsPercent": percent}}}, indent=2)
+
+    found = differences(template(75), template(90), "dev-data.json")
+    assert "~ Pool T" in found
+    assert '-      "MaxConnectionsPercent": 75' in found
+    assert '+      "MaxConnectionsPercent": 90' in found
+
+
+def test_a_snapshot_holds_no_hash_of_an_asset(synthesized):
+    for text in texts(synthesized).values():
+        assert "<asset>.zip" in text
+        assert "BootstrapVersion" not in text
