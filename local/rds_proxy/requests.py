@@ -1,0 +1,171 @@
+"""What a client has asked for and PostgreSQL still owes: from it follows when a server connection can be given back."""
+
+from collections import deque
+
+from local.rds_proxy.messages import HEADER, IDLE, Answer, Request, message
+from local.rds_proxy.pinning import LOAD, NAMED_STATEMENT, TEXT_LIMIT, TOO_LONG, UNPARSED, Pinning
+
+CLOSE_UNNAMED = message(Request.CLOSE, b"S\0")
+SYNTAX_ERROR = b"C42601\0"
+KEPT_BY_DISCARD_ALL = (LOAD, UNPARSED)  # what DISCARD ALL would leave behind
+
+
+class Requests:
+    """The state of one client's requests, told by each message that passes.
+
+    The unnamed prepared statement may be parsed in one request and bound in a later one, on another server connection
+    (asyncpg and JDBC drivers do that): its Parse is kept and sent again there, and the answer to it swallowed.
+    """
+
+    def __init__(self, pinning: Pinning) -> None:
+        self._pinning = pinning
+        self.outstanding: deque[int] = deque()  # Query, Sync and FunctionCall messages without their ReadyForQuery
+        self.is_batch_open = False  # extended-protocol messages were sent since the last Sync
+        self._copying_in = False
+        self._unnamed: bytes | None = None  # the Parse message of the unnamed statement
+        self._unnamed_is_here = False  # the borrowed server connection has it, or knows that there is none
+        self._unnamed_reason: tuple[str, bytes] | None = None
+        self._portal_reasons: dict[bytes, tuple[str, bytes]] = {}
+        self._unparsed: list[bytes] = []
+        self._syntax_errors = 0
+        self.swallow = 0  # the kind of one answer that is not the client's
+        self.pinned_by: tuple[str, bytes] | None = None  # the reason and the statement
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether nothing was asked that is not answered."""
+        return not self.outstanding and not self.is_batch_open
+
+    @property
+    def can_be_reset(self) -> bool:
+        """Whether DISCARD ALL removes what pinned the session."""
+        return self.pinned_by is None or self.pinned_by[0] not in KEPT_BY_DISCARD_ALL
+
+    def begin(self) -> None:
+        """A server connection was borrowed."""
+        self._unnamed_is_here = False
+        self._portal_reasons.clear()
+        self._unparsed.clear()
+        self._syntax_errors = 0
+
+    def end(self) -> bool:
+        """Whether the server connection can be given back, PostgreSQL being idle: not when the session is pinned."""
+        if self.pinned_by is None and len(self._unparsed) > self._syntax_errors:
+            self.pinned_by = (UNPARSED, self._unparsed[0])
+        return self.pinned_by is None
+
+    # the client's messages
+
+    def note(self, kind: int, data: bytes, position: int, end: int) -> bytes:
+        """Take note of the message at `position`; returns what is to be sent before it, mostly nothing.
+
+        `data` may stop short of `end` when the message is longer than 32 KB.
+        """
+        if kind == Request.QUERY:
+            self.outstanding.append(kind)
+            self.is_batch_open = False
+            self._unnamed, self._unnamed_reason = None, None  # a simple query drops the unnamed statement
+            self._unnamed_is_here = True
+            self._note_run(data[position + HEADER : end - 1])
+        elif kind == Request.SYNC:
+            self.is_batch_open = False
+            if not self._copying_in:
+                self.outstanding.append(kind)
+        elif kind == Request.FUNCTION_CALL:
+            self.outstanding.append(kind)
+        elif kind in (Request.COPY_DONE, Request.COPY_FAIL):
+            self._copying_in = False
+        elif kind in (Request.PARSE, Request.BIND, Request.DESCRIBE, Request.EXECUTE, Request.CLOSE):
+            self.is_batch_open = True
+            return self._note_extended(kind, data, position, end)
+        return b""
+
+    def _note_extended(self, kind: int, data: bytes, position: int, end: int) -> bytes:
+        body = position + HEADER
+        if kind == Request.PARSE:
+            return self._note_parse(data, position, end)
+        if kind == Request.BIND:
+            portal_end = data.index(0, body)
+            if data[portal_end + 1] == 0:
+                self._note_portal(data[body:portal_end])
+                return self._bring_unnamed()
+        elif kind == Request.EXECUTE:
+            if self._portal_reasons:
+                reason = self._portal_reasons.get(data[body : data.index(0, body)])
+                if reason is not None:
+                    self._pin(*reason)
+        elif data[body : body + 2] == b"S\0":  # Describe or Close of the unnamed statement
+            if kind == Request.DESCRIBE:
+                return self._bring_unnamed()
+            self._unnamed, self._unnamed_reason = None, None
+        return b""
+
+    def _note_portal(self, portal: bytes) -> None:
+        if self._unnamed_reason is not None:
+            self._portal_reasons[portal] = self._unnamed_reason
+        elif self._portal_reasons:
+            self._portal_reasons.pop(portal, None)
+
+    def _note_parse(self, data: bytes, position: int, end: int) -> bytes:
+        name_end = data.index(0, position + HEADER)
+        text_end = data.find(0, name_end + 1)
+        text = data[name_end + 1 : text_end if text_end >= 0 else end]
+        if name_end > position + HEADER:
+            before = self._bring_unnamed()
+            self._pin(NAMED_STATEMENT, text)
+            return before
+        reason = None if self.pinned_by else self._reason(text)
+        self._unnamed_reason = (reason, text) if reason else None
+        self._unnamed, self._unnamed_is_here = data[position:end], True
+        if reason == TOO_LONG:
+            self._pin(reason, text)  # too long to be kept and parsed again elsewhere
+        return b""
+
+    def _bring_unnamed(self) -> bytes:
+        if self._unnamed_is_here or self.pinned_by is not None:
+            return b""
+        self._unnamed_is_here = True
+        if self._unnamed is None:  # the one of whoever had this server connection before must not be found
+            self.swallow = Answer.CLOSE_COMPLETE
+            return CLOSE_UNNAMED
+        self.swallow = Answer.PARSE_COMPLETE
+        return self._unnamed
+
+    # PostgreSQL's answers
+
+    def note_ready(self, status: int) -> bool:
+        """Take note of a ReadyForQuery; whether PostgreSQL is idle and owes nothing."""
+        if self.outstanding:
+            self.outstanding.popleft()
+        self._copying_in = False
+        return status == IDLE and self.is_quiet
+
+    def note_error(self, body: bytes) -> None:
+        """Take note of an ErrorResponse."""
+        self._copying_in = False
+        self.swallow = 0
+        self._syntax_errors += SYNTAX_ERROR in body
+
+    def note_copy_in(self) -> None:
+        """Take note of a CopyInResponse: PostgreSQL reads rows now, and ignores every Sync until they end."""
+        self._copying_in = True
+        if not (self.outstanding and self.outstanding[0] == Request.QUERY):
+            self.is_batch_open = True  # the Sync that counts is the one after the rows
+        self.outstanding = deque(kind for kind in self.outstanding if kind != Request.SYNC)
+
+    # pinning
+
+    def _note_run(self, text: bytes) -> None:
+        if self.pinned_by is None:
+            reason = self._reason(text)
+            if reason is not None:
+                self._pin(reason, text)
+
+    def _reason(self, text: bytes) -> str | None:
+        return TOO_LONG if len(text) > TEXT_LIMIT else self._pinning.reason(text)
+
+    def _pin(self, reason: str, text: bytes) -> None:
+        if reason == UNPARSED:
+            self._unparsed.append(text)  # decided when PostgreSQL has answered
+        elif self.pinned_by is None:
+            self.pinned_by = (reason, text)

@@ -1,0 +1,342 @@
+"""One client that has logged in: its messages go to a server connection that is borrowed per transaction."""
+
+import asyncio
+import json
+import logging
+import time
+from collections.abc import Callable
+
+from local.rds_proxy.connection import Connection
+from local.rds_proxy.messages import (
+    HEADER,
+    IDLE,
+    LENGTH,
+    Answer,
+    Request,
+    error,
+    parameter_status,
+    ready_for_query,
+)
+from local.rds_proxy.metrics import Metrics, PinnedSession
+from local.rds_proxy.pinning import Pinning
+from local.rds_proxy.pool import BorrowTimeout, Pool
+from local.rds_proxy.requests import Requests
+from local.rds_proxy.server_connection import DatabaseRefused, Group, ServerConnection
+from local.rds_proxy.settings import Settings
+
+WHOLE = 32 * 1024  # bytes; longer messages are passed on as they come
+HELD_LIMIT = 1024 * 1024  # bytes of a client that waits for a server connection
+WATCHED = frozenset(
+    (
+        Answer.READY_FOR_QUERY,
+        Answer.ERROR,
+        Answer.PARAMETER_STATUS,
+        Answer.COPY_IN,
+        Answer.PARSE_COMPLETE,
+        Answer.CLOSE_COMPLETE,
+    )
+)
+# Without a server connection these mean nothing: libpq sends Flush after a Sync; rows of a COPY that failed come late.
+MEANINGLESS = frozenset((Request.FLUSH, Request.COPY_DATA, Request.COPY_DONE, Request.COPY_FAIL))
+LOGGED_TEXT = 1000  # characters of a statement
+READY_IDLE = ready_for_query()
+log = logging.getLogger("rds_proxy")
+
+
+class Session:
+    """The relay between one client and the server connections it borrows.
+
+    The path of the bytes is made of calls, not of tasks; only a client that has to wait gets a task.
+    """
+
+    def __init__(
+        self,
+        client: Connection,
+        *,
+        number: int,
+        peer: str,
+        tls: bool,
+        group: Group,
+        parameters: dict[str, str],
+        pool: Pool,
+        pinning: Pinning,
+        metrics: Metrics,
+        settings: Settings,
+        on_end: Callable[["Session"], None],
+    ) -> None:
+        self.number, self.peer, self.group, self.tls = number, peer, group, tls
+        self._client, self._pool, self._metrics, self._settings = client, pool, metrics, settings
+        self._on_end = on_end
+        self._parameters = parameters  # what the client was told
+        self._requests = Requests(pinning)
+        self._server: ServerConnection | None = None
+        self._borrowing: asyncio.Task[None] | None = None
+        self._held = bytearray()  # what came while we wait for a server connection
+        self._partial = b""  # the beginning of a client's message
+        self._to_come = 0  # bytes of a client's message whose beginning was passed on
+        self._answer_partial = b""
+        self._answer_to_come = 0
+        self._is_over = False
+        self._loop = asyncio.get_running_loop()
+        self._began = self._active = self._asked = self._sent = self._loop.time()
+        self._timer: asyncio.TimerHandle | None = None
+
+    def start(self) -> None:
+        """Relay from now on."""
+        self._watch_time()
+        self._client.relay(self._from_client, self._end)
+
+    def close(self, sqlstate: str, text: str) -> None:
+        """Tell the client why, and close it."""
+        self._client.close(error("FATAL", sqlstate, text))
+        self._end()
+
+    # from the client
+
+    def _from_client(self, data: bytes) -> None:
+        self._active = self._loop.time()
+        if self._borrowing is not None:
+            self._held += data
+            if len(self._held) > HELD_LIMIT:
+                self._client.pause()
+            return
+        if self._partial:
+            data, self._partial = self._partial + data, b""
+        sent, position, size = 0, min(self._to_come, len(data)), len(data)
+        self._to_come -= position
+        if self._server is None:
+            sent = position
+        while size - position >= HEADER:
+            kind = data[position]
+            length = LENGTH.unpack_from(data, position + 1)[0]
+            end = position + 1 + length
+            if end > size and kind != Request.COPY_DATA and size - position < WHOLE:
+                break
+            if length < 4:
+                self.close("08P01", "invalid message length")
+                return
+            if kind == Request.TERMINATE:
+                self._pass_on(data, sent, position)
+                self._client.close()
+                self._end()
+                return
+            if self._server is None:
+                if kind == Request.SYNC:
+                    self._client.write(READY_IDLE)
+                elif kind not in MEANINGLESS:
+                    server = self._pool.take(self.group)
+                    if server is None:
+                        self._wait_for_server(data[position:])
+                        return
+                    self._bind(server, 0.0)
+            if self._server is None:
+                sent = min(end, size)
+            else:
+                before = self._note_request(kind, data, position, end)
+                if before:
+                    self._pass_on(data, sent, position)
+                    self._server.write(before)
+                    sent = position
+            position = end
+        if position > size:
+            self._to_come, position = position - size, size
+        self._pass_on(data, sent, position)
+        self._partial = data[position:]
+
+    def _pass_on(self, data: bytes, start: int, end: int) -> None:
+        if self._server is not None and start < end:
+            self._server.write(data if end - start == len(data) else data[start:end])
+
+    def _note_request(self, kind: int, data: bytes, position: int, end: int) -> bytes:
+        requests = self._requests
+        if kind in (Request.QUERY, Request.EXECUTE):
+            counts = self._metrics.counts
+            counts["QueryRequests"] += 1
+            counts["QueryRequestsTLS" if self.tls else "QueryRequestsNoTLS"] += 1
+        if requests.is_quiet:
+            self._asked, self._sent = self._active, self._loop.time()
+        was_pinned = requests.pinned_by is not None
+        try:
+            before = requests.note(kind, data, position, end)
+        except (ValueError, IndexError):  # a string without its end: PostgreSQL says so better than we could
+            return b""
+        if requests.pinned_by is not None and not was_pinned:
+            self._note_pinned(*requests.pinned_by)
+        return before
+
+    # from the database
+
+    def _from_server(self, data: bytes) -> None:
+        if self._answer_partial:
+            data, self._answer_partial = self._answer_partial + data, b""
+        sent, position, size = 0, min(self._answer_to_come, len(data)), len(data)
+        self._answer_to_come -= position
+        requests, is_idle = self._requests, False
+        unpack = LENGTH.unpack_from
+        while size - position >= HEADER:
+            kind = data[position]
+            end = position + 1 + unpack(data, position + 1)[0]
+            if kind in WATCHED:
+                if end > size:
+                    break
+                if kind == Answer.READY_FOR_QUERY:
+                    is_idle = self._note_ready(data[position + HEADER])
+                elif kind == requests.swallow:
+                    requests.swallow = 0
+                    self._client.write(data[sent:position])
+                    sent = end
+                elif kind not in (Answer.PARSE_COMPLETE, Answer.CLOSE_COMPLETE):
+                    self._note_answer(kind, data[position + HEADER : end])
+            position = end
+        if position > size:
+            self._answer_to_come, position = position - size, size
+        if sent < position:
+            self._client.write(data if position - sent == len(data) else data[sent:position])
+        self._answer_partial = data[position:]
+        if is_idle and not self._to_come:
+            self._give_back()
+
+    def _note_ready(self, status: int) -> bool:
+        assert self._server is not None  # noqa: S101 - for mypy: only a borrowed one is relayed
+        self._server.status = status
+        self._active = now = self._loop.time()
+        self._metrics.query_database_response_latency.add(now - self._sent)
+        self._metrics.query_response_latency.add(now - self._asked)
+        self._asked = self._sent = now
+        return self._requests.note_ready(status)
+
+    def _note_answer(self, kind: int, body: bytes) -> None:
+        assert self._server is not None  # noqa: S101 - for mypy: only a borrowed one is relayed
+        if kind == Answer.ERROR:
+            self._requests.note_error(body)
+            self._is_over = b"VFATAL\0" in body
+        elif kind == Answer.COPY_IN:
+            self._requests.note_copy_in()
+        else:
+            self._server.note_parameter(body)
+            self._parameters = self._server.parameters
+
+    def _server_lost(self) -> None:
+        """The database ended the server connection: whatever the client was doing there is over, and it is told so."""
+        if self._is_over:  # it has the database's own words
+            self._client.close()
+            self._end()
+        else:
+            self.close("08006", "the connection to the database was lost in the middle of a request")
+
+    # borrowing
+
+    def _wait_for_server(self, data: bytes) -> None:
+        self._held += data
+        self._borrowing = self._loop.create_task(self._borrow())
+
+    async def _borrow(self) -> None:
+        began = self._loop.time()
+        try:
+            server = await self._pool.borrow(self.group)
+        except BorrowTimeout:
+            self._borrowing = None
+            log.warning("%s waited for a database connection in vain", self)
+            # The guide gives the text; class 08 is what drivers report for it (psycopg2: ConnectionException).
+            self.close("08000", "Timed-out waiting to acquire database connection")
+        except DatabaseRefused as refusal:
+            self._borrowing = None
+            self.close(refusal.sqlstate, f"Request returned an error: {refusal.text}")
+        else:
+            self._borrowing = None
+            self._bind(server, self._loop.time() - began)
+            held, self._held = bytes(self._held), bytearray()
+            self._client.resume()
+            self._from_client(held)
+
+    def _bind(self, server: ServerConnection, waited: float) -> None:
+        self._metrics.borrow_latency.add(waited)
+        self._server = server
+        self._requests.begin()
+        self._client.pair(server)
+        if server.parameters is not self._parameters:
+            for name, value in server.parameters.items() - self._parameters.items():
+                self._client.write(parameter_status(name, value))
+            self._parameters = server.parameters
+        server.relay(self._from_server, self._server_lost)
+
+    def _give_back(self) -> None:
+        if self._server is None:
+            return
+        if self._requests.end():
+            server = self._unbind(self._server)
+            self._pool.release(server)
+        elif self.number not in self._metrics.pinned and self._requests.pinned_by is not None:
+            self._note_pinned(*self._requests.pinned_by)
+
+    def _unbind(self, server: ServerConnection) -> ServerConnection:
+        server.stop_relay()
+        self._client.unpair()
+        self._server = None
+        return server
+
+    # the end
+
+    def _end(self) -> None:
+        """The client has left or was closed: nothing of it stays."""
+        self._client.stop_relay()
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self._borrowing is not None:
+            self._borrowing.cancel()
+            self._borrowing = None
+        if self._server is not None:
+            self._leave(self._unbind(self._server))
+        self._metrics.pinned.pop(self.number, None)
+        self._on_end(self)
+
+    def _leave(self, server: ServerConnection) -> None:
+        requests = self._requests
+        is_clean = server.status == IDLE and requests.is_quiet and not self._to_come and not self._answer_to_come
+        if server.lost or not is_clean or not requests.can_be_reset:
+            self._pool.discard(server)
+        elif requests.pinned_by is not None:
+            self._pool.reset(server)
+        else:
+            self._pool.release(server)
+
+    def _watch_time(self) -> None:
+        """Close the client when it has been idle, or there, for too long; look again when that may be so."""
+        now, settings = self._loop.time(), self._settings
+        is_busy = self._borrowing is not None or not self._requests.is_quiet
+        if not is_busy and now - self._active >= settings.idle_client_timeout:
+            self.close("57P05", f"the client connection was idle for {settings.idle_client_timeout:g} s")
+        elif not is_busy and now - self._began >= settings.client_life:
+            self.close("57P05", f"the client connection is older than {settings.client_life:g} s")
+        else:
+            due = min(self._active + settings.idle_client_timeout, self._began + settings.client_life)
+            self._timer = self._loop.call_at(max(due, now + 0.05), self._watch_time)
+
+    def _note_pinned(self, reason: str, statement: bytes) -> None:
+        assert self._server is not None  # noqa: S101 - for mypy: only what ran on one pins
+        text = statement[: 4 * LOGGED_TEXT].decode("utf-8", "replace")[:LOGGED_TEXT]
+        self._metrics.pinned[self.number] = PinnedSession(
+            client_connection=self.number,
+            client=self.peer,
+            user=self.group.user,
+            database=self.group.database,
+            database_connection=self._server.number,
+            reason=reason,
+            statement=text,
+            pinned_at=time.time(),
+        )
+        log.warning(
+            "%s was pinned to the database connection [dbConnection=%d] for the remainder of the session."
+            " Reason: %s. Statement: %s",
+            self,
+            self._server.number,
+            reason,
+            json.dumps(text, ensure_ascii=False),  # in one line
+        )
+
+    def __str__(self) -> str:
+        return (
+            f"The client session [clientConnection={self.number}] of {self.group.user} to {self.group.database}"
+            f" from {self.peer}"
+        )

@@ -1,0 +1,381 @@
+"""How server connections are lent: how many, to whom, in which order, and what happens when the database is away."""
+
+import asyncio
+import json
+import signal
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from typing import Any
+
+import psycopg
+import pytest
+
+from tests.local.conftest import ROLES, Database, RawClient, RunningProxy, eventually
+
+StartProxy = Callable[..., RunningProxy]
+TIMED_OUT = "Timed-out waiting to acquire database connection"
+
+
+@pytest.fixture
+def one_connection(start_proxy: StartProxy) -> RunningProxy:
+    return start_proxy(max_connections=30, max_connections_percent=4, connection_borrow_timeout=10)
+
+
+def backend(connection: psycopg.Connection) -> int:
+    return connection.execute("SELECT pg_backend_pid()").fetchone()[0]
+
+
+def test_a_server_connection_is_lent_per_transaction(one_connection: RunningProxy) -> None:
+    clients = [one_connection.connect() for _ in range(10)]
+    assert len({backend(client) for client in clients}) == 1
+    for client in clients:
+        with client.transaction():
+            assert client.execute("SELECT count(*) FROM item").fetchone() == (0,)
+    assert one_connection.metrics()["DatabaseConnectionsPeak"] == 1
+
+
+def test_the_cap_is_never_exceeded(start_proxy: StartProxy, database: Database) -> None:
+    """50 clients of two users and two databases, at once, on 5 server connections."""
+    proxy = start_proxy(max_connections=30, max_connections_percent=17)
+    seen = 0
+    done = threading.Event()
+
+    def work(number: int) -> int:
+        nonlocal seen
+        user, name = ("app", "other")[number % 2], ("one", "two")[number // 2 % 2]
+        with psycopg.connect(**proxy.parameters(user, name), autocommit=True, prepare_threshold=None) as client:
+            for _ in range(5):
+                with client.transaction():
+                    client.execute("SELECT pg_sleep(0.002)")
+                    seen = max(seen, proxy.proxy.pool.size)
+            return len(client.execute("SELECT current_user, current_database()").fetchone())
+
+    def watch() -> int:
+        with database.connect("rdsadmin") as admin:
+            most = 0
+            while not done.is_set():
+                count = "SELECT count(*) FROM pg_stat_activity WHERE usename IN ('app', 'other')"
+                most = max(most, admin.execute(count).fetchone()[0])
+            return most
+
+    with ThreadPoolExecutor(51) as threads:
+        watching = threads.submit(watch)
+        assert list(threads.map(work, range(50))) == [2] * 50
+        done.set()
+    assert watching.result() == proxy.metrics()["DatabaseConnectionsPeak"] == 5
+
+
+@pytest.mark.parametrize(("percent", "allowed"), [(100, 30), (50, 15), (17, 5), (1, 1)])
+def test_the_cap_is_a_percentage_of_what_the_database_says(start_proxy: StartProxy, percent: int, allowed: int) -> None:
+    proxy = start_proxy(max_connections_percent=percent)
+    assert proxy.metrics()["MaxDatabaseConnectionsAllowed"] is None
+    proxy.connect()
+    assert proxy.metrics()["MaxDatabaseConnectionsAllowed"] == allowed
+
+
+def test_an_idle_server_connection_of_another_user_makes_room(one_connection: RunningProxy) -> None:
+    first, second = one_connection.connect("app"), one_connection.connect("other", "two")
+    for _ in range(3):
+        assert first.execute("SELECT current_user, current_database()").fetchone() == ("app", "one")
+        assert second.execute("SELECT current_user, current_database()").fetchone() == ("other", "two")
+    assert one_connection.metrics()["DatabaseConnectionsPeak"] == 1
+
+
+def test_waiters_are_served_in_order(one_connection: RunningProxy) -> None:
+    with ExitStack() as stack:
+        holder, *waiters = [stack.enter_context(RawClient(one_connection)) for _ in range(6)]
+        holder.query("BEGIN")
+        holder.until_ready()
+        order: list[int] = []
+        for number, waiter in enumerate(waiters, 1):
+            waiter.query("SELECT 1")
+            eventually(lambda number=number: one_connection.metrics()["ClientsWaiting"] == number)
+        threads = [
+            threading.Thread(target=lambda n=n, w=w: (w.until_ready(), order.append(n))) for n, w in enumerate(waiters)
+        ]
+        sent = [len(one_connection.records.lines)]
+        for thread in threads:
+            thread.start()
+        holder.query("COMMIT")
+        for thread in threads:
+            thread.join()
+        assert sorted(order) == list(range(5))
+        assert sent
+
+
+def test_a_client_that_waits_too_long_is_told_so(start_proxy: StartProxy) -> None:
+    proxy = start_proxy(max_connections_percent=4, max_connections=30, connection_borrow_timeout=0.2)
+    holder, waiting = proxy.connect(), proxy.connect()
+    holder.execute("BEGIN")
+    began = time.monotonic()
+    with pytest.raises(psycopg.OperationalError, match=TIMED_OUT) as caught:
+        waiting.execute("SELECT 1")
+    assert time.monotonic() - began >= 0.19
+    assert caught.value.sqlstate == "08000"
+    assert waiting.broken
+    assert holder.execute("SELECT 1").fetchone() == (1,)
+
+
+def test_a_client_that_waits_to_log_in_is_told_so_too(start_proxy: StartProxy) -> None:
+    proxy = start_proxy(max_connections_percent=4, max_connections=30, connection_borrow_timeout=0.2)
+    proxy.connect().execute("BEGIN")
+    with pytest.raises(psycopg.OperationalError, match=TIMED_OUT):
+        proxy.connect("other")
+
+
+def test_a_client_that_leaves_while_it_waits_gets_nothing(one_connection: RunningProxy) -> None:
+    holder = one_connection.connect()
+    holder.execute("BEGIN")
+    with RawClient(one_connection) as impatient:
+        impatient.query("INSERT INTO item VALUES (99, 'never')")
+        eventually(lambda: one_connection.metrics()["ClientsWaiting"] == 1)
+    eventually(lambda: one_connection.metrics()["ClientsWaiting"] == 0)
+    holder.execute("COMMIT")
+    assert holder.execute("SELECT count(*) FROM item").fetchone() == (0,)
+
+
+@pytest.mark.parametrize("politely", [True, False])
+def test_a_client_that_leaves_in_a_transaction_leaves_nothing_behind(
+    one_connection: RunningProxy, politely: bool
+) -> None:
+    leaving = RawClient(one_connection)
+    leaving.query("BEGIN; INSERT INTO item VALUES (1, 'uncommitted'); SELECT pg_advisory_xact_lock(7)")
+    leaving.until_ready()
+    if politely:
+        leaving.send(b"X\0\0\0\4")
+    leaving.socket.close()
+    client = one_connection.connect()
+    assert client.execute("SELECT count(*) FROM item").fetchone() == (0,)
+    assert client.execute("SELECT pg_try_advisory_xact_lock(7)").fetchone() == (True,)
+    assert client.info.transaction_status == psycopg.pq.TransactionStatus.IDLE
+
+
+def test_what_a_client_sent_before_it_left_is_done(proxy: RunningProxy) -> None:
+    with RawClient(proxy) as leaving:
+        leaving.query("INSERT INTO item VALUES (5, 'sent')")
+        leaving.send(b"X\0\0\0\4")
+    client = proxy.connect()
+    eventually(lambda: client.execute("DELETE FROM item RETURNING name").fetchone() == ("sent",))
+
+
+def test_idle_server_connections_are_closed_down_to_their_share(start_proxy: StartProxy) -> None:
+    proxy = start_proxy(max_idle_connections_percent=7, database_connection_idle_time=0.2)
+    clients = [proxy.connect() for _ in range(8)]
+    for client in clients:
+        client.execute("BEGIN")
+    assert proxy.metrics()["DatabaseConnections"] == 8
+    for client in clients:
+        client.execute("COMMIT")
+    eventually(lambda: proxy.metrics()["DatabaseConnections"] == 2)
+    eventually(lambda: proxy.database.backends() == 2)
+
+
+def test_an_old_server_connection_is_replaced(start_proxy: StartProxy) -> None:
+    proxy = start_proxy(database_connection_idle_time=0.1, database_connection_life=0.2)
+    client = proxy.connect()
+    first = backend(client)
+    eventually(lambda: proxy.metrics()["DatabaseConnections"] == 0)
+    assert backend(client) != first
+
+
+def test_an_idle_client_is_closed(start_proxy: StartProxy) -> None:
+    proxy = start_proxy(idle_client_timeout=0.3)
+    idle, busy = proxy.connect(), proxy.connect()
+    assert busy.execute("SELECT pg_sleep(0.5), 1").fetchone()[1] == 1  # a client that waits for an answer is not idle
+    with pytest.raises(psycopg.OperationalError, match=r"the client connection was idle for 0.3 s"):
+        idle.execute("SELECT 1")
+
+
+def test_a_client_is_closed_at_the_end_of_its_life_but_not_in_a_request(start_proxy: StartProxy) -> None:
+    proxy = start_proxy(client_life=0.3)
+    client = proxy.connect()
+    assert client.execute("SELECT pg_sleep(0.4), 1").fetchone()[1] == 1
+    eventually(lambda: proxy.metrics()["ClientConnections"] == 0)
+
+
+def test_clients_outlive_a_restart_of_the_database(proxy: RunningProxy, database: Database) -> None:
+    idle, busy, pinned = (proxy.connect() for _ in range(3))
+    pinned.execute("SET work_mem = '5MB'")
+    busy.execute("BEGIN")
+    backend(idle)
+    database.server.restart()
+    with pytest.raises(psycopg.errors.AdminShutdown) as caught:
+        busy.execute("SELECT 1")
+    assert caught.value.sqlstate == "57P01"
+    assert busy.broken
+    with pytest.raises(psycopg.OperationalError):
+        pinned.execute("SELECT 1")  # its settings are gone with its server connection
+    assert idle.execute("SELECT 1").fetchone() == (1,)
+
+
+def test_a_crash_of_the_database_ends_the_statement_in_flight(proxy: RunningProxy, database: Database) -> None:
+    client, idle = proxy.connect(), proxy.connect()
+    with ThreadPoolExecutor(1) as threads:
+        statement = threads.submit(client.execute, "SELECT pg_sleep(20)")
+        eventually(lambda: proxy.metrics()["DatabaseConnectionsCurrentlyBorrowed"] == 1)
+        database.server.stop(signal.SIGQUIT)
+        with pytest.raises(psycopg.OperationalError) as caught:
+            statement.result(10)
+    assert caught.value.sqlstate in ("57P02", "08006")
+    database.server.start()
+    assert idle.execute("SELECT 1").fetchone() == (1,)
+
+
+def test_a_killed_backend_ends_its_client_only(proxy: RunningProxy, database: Database) -> None:
+    victim, other = proxy.connect(), proxy.connect()
+    victim.execute("BEGIN")
+    database.run(f"SELECT pg_terminate_backend({backend(victim)})")
+    with pytest.raises(psycopg.errors.AdminShutdown):
+        victim.execute("SELECT 1")
+    assert other.execute("SELECT 1").fetchone() == (1,)
+
+
+def test_a_killed_idle_backend_is_not_noticed_by_any_client(proxy: RunningProxy, database: Database) -> None:
+    client = proxy.connect()
+    for _ in range(10):
+        database.run(f"SELECT pg_terminate_backend({backend(client)}, 1000)")
+        assert client.execute("SELECT 1").fetchone() == (1,)
+
+
+def test_requests_wait_while_the_database_is_down(start_proxy: StartProxy, database: Database) -> None:
+    proxy = start_proxy(connection_borrow_timeout=10)
+    clients = [proxy.connect() for _ in range(8)]
+    database.server.stop()
+    with ThreadPoolExecutor(10) as threads:
+        answers = [threads.submit(client.execute, "SELECT 1") for client in clients]
+        newcomer = threads.submit(proxy.connect)  # its greeting is known: it is let in at once
+        unknown = threads.submit(proxy.connect, "other", "two")
+        assert newcomer.result(5)
+        eventually(lambda: proxy.metrics()["ClientsWaiting"] == 9)
+        assert proxy.metrics()["AvailabilityPercentage"] == 0
+        database.server.start()
+        assert [answer.result(10).fetchone() for answer in answers] == [(1,)] * 8
+        assert unknown.result(10).execute("SELECT current_user").fetchone() == ("other",)
+    assert proxy.metrics()["AvailabilityPercentage"] == 100
+
+
+def test_a_database_that_stays_down_is_waited_for_no_longer_than_the_borrow_timeout(
+    start_proxy: StartProxy, database: Database
+) -> None:
+    proxy = start_proxy(connection_borrow_timeout=0.3)
+    client = proxy.connect()
+    database.server.stop()
+    try:
+        with pytest.raises(psycopg.OperationalError, match=TIMED_OUT):
+            client.execute("SELECT 1")
+    finally:
+        database.server.start()
+
+
+def test_a_database_that_is_full_is_waited_for(start_proxy: StartProxy, database: Database) -> None:
+    proxy = start_proxy(connection_borrow_timeout=10)
+    with ExitStack() as stack, ThreadPoolExecutor(1) as threads:
+        others = [stack.enter_context(database.connect()) for _ in range(27)]  # 30, and 3 for superusers
+        login = threads.submit(proxy.connect)
+        eventually(lambda: proxy.metrics()["DatabaseConnectionsSetupFailed"] >= 2)
+        others[0].close()
+        assert login.result(10).execute("SELECT 1").fetchone() == (1,)
+
+
+@pytest.mark.parametrize(
+    ("password", "name", "text"),
+    [
+        ("wrong", "one", 'Request returned an error: password authentication failed for user "app"'),
+        (ROLES["app"], "nowhere", 'Request returned an error: database "nowhere" does not exist'),
+        (None, "one", "Request returned an error: the database asks for a password and none is configured"),
+    ],
+)
+def test_what_the_database_refuses_the_client_is_told(
+    start_proxy: StartProxy, database: Database, password: str | None, name: str, text: str
+) -> None:
+    proxy = start_proxy()
+    try:
+        database.credentials.write_text(json.dumps({**ROLES, "app": password}))
+        with pytest.raises(psycopg.OperationalError) as caught:
+            proxy.connect("app", name)
+        assert text in str(caught.value)
+    finally:
+        database.credentials.write_text(json.dumps(ROLES))
+    assert proxy.connect().execute("SELECT 1").fetchone() == (1,)
+
+
+def test_a_rotated_password_is_used_for_the_next_server_connection(start_proxy: StartProxy, database: Database) -> None:
+    proxy = start_proxy()
+    client = proxy.connect()
+    try:
+        database.run("ALTER ROLE app PASSWORD 'rotated'")
+        database.credentials.write_text(json.dumps({**ROLES, "app": "rotated"}))
+        client.execute("BEGIN")
+        assert proxy.connect().execute("SELECT 1").fetchone() == (1,)
+    finally:
+        database.run("ALTER ROLE app PASSWORD $$app's password$$")
+        database.credentials.write_text(json.dumps(ROLES))
+
+
+def test_a_trusted_user_needs_no_password(start_proxy: StartProxy, database: Database) -> None:
+    proxy = start_proxy()
+    try:
+        database.credentials.write_text(json.dumps({**ROLES, "rdsadmin": None}))
+        assert proxy.connect("rdsadmin").execute("SELECT current_user").fetchone() == ("rdsadmin",)
+    finally:
+        database.credentials.write_text(json.dumps(ROLES))
+
+
+def test_a_setting_changed_where_nobody_sees_it_reaches_no_other_client(one_connection: RunningProxy) -> None:
+    """RDS Proxy does not look into functions; where PostgreSQL reports the change, the server connection is closed."""
+    first, second = one_connection.connect(), one_connection.connect()
+    first.execute("DO $$ BEGIN PERFORM set_config('application_name', 'mine', false); END $$")
+    assert second.execute("SHOW application_name").fetchone() != ("mine",)
+    assert one_connection.metrics()["PinnedSessions"] == []
+
+
+def test_a_setting_that_changes_in_the_database_is_reported_to_clients(
+    one_connection: RunningProxy, database: Database
+) -> None:
+    client = one_connection.connect()
+    assert client.info.parameter_status("TimeZone") != "Asia/Tokyo"
+    try:
+        database.run("ALTER ROLE app SET timezone = 'Asia/Tokyo'")
+        database.run(f"SELECT pg_terminate_backend({backend(client)}, 1000)")
+        client.execute("SELECT 1")
+        assert client.info.parameter_status("TimeZone") == "Asia/Tokyo"
+    finally:
+        database.run("ALTER ROLE app RESET timezone")
+
+
+def test_a_client_that_reads_slowly_is_not_read_ahead_of(proxy: RunningProxy) -> None:
+    """800 MB of rows for a client that reads none of them: they stay in the database."""
+    with RawClient(proxy) as client:
+        client.query("SELECT repeat('x', 1000000) FROM generate_series(1, 800)")
+        client.read()
+        eventually(lambda: next(iter(proxy.proxy.sessions))._client._congested)
+        size = [transport_buffer(proxy)]
+        proxy.call(asyncio.sleep(0.05))
+        assert transport_buffer(proxy) <= max(size[0], 2_000_000)
+
+
+def transport_buffer(proxy: RunningProxy) -> int:
+    async def now() -> int:
+        return max(session._client.transport.get_write_buffer_size() for session in proxy.proxy.sessions)
+
+    return proxy.call(now())
+
+
+def test_latencies_and_requests_are_counted(start_proxy: StartProxy) -> None:
+    proxy = start_proxy()
+    client = proxy.connect()
+    client.execute("SELECT 1")
+    client.execute("SELECT %s", [2])
+    client.execute("BEGIN")
+    metrics: dict[str, Any] = proxy.metrics()
+    assert metrics["QueryRequests"] == metrics["QueryRequestsTLS"] == 3
+    assert metrics["DatabaseConnectionsCurrentlyInTransaction"] == metrics["DatabaseConnectionsCurrentlyBorrowed"] == 1
+    assert metrics["QueryResponseLatency"] >= metrics["QueryDatabaseResponseLatency"] > 0
+    client.close()
+    eventually(lambda: proxy.metrics()["ClientConnectionsClosed"] == 1)
+    final = proxy.metrics()
+    assert final["ClientConnections"] == final["DatabaseConnectionsCurrentlyInTransaction"] == 0
+    assert final["ClientConnectionsReceived"] == final["ClientConnectionsSetupSucceeded"] == 1

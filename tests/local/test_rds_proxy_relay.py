@@ -1,0 +1,446 @@
+"""Whatever a client sends, it gets what PostgreSQL itself would have answered."""
+
+import asyncio
+import contextlib
+import datetime
+import decimal
+import os
+import ssl
+import struct
+import subprocess
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+import asyncpg
+import pg8000.native
+import psycopg
+import pytest
+
+from local.postgres.server import binaries
+from local.rds_proxy.messages import Answer, Request, c_string, message
+from tests.local.conftest import HOST, ROLES, Database, RawClient, RunningProxy, eventually
+
+Work = Callable[[psycopg.Connection], Any]
+
+
+def values(connection: psycopg.Connection) -> Any:
+    sent = [
+        1,
+        2**62,
+        1.5,
+        decimal.Decimal("12345678901234567890.123456789"),
+        "t€xt",
+        b"\0\1\xff",
+        None,
+        True,
+        datetime.datetime(2026, 1, 2, 3, 4, 5, 678, tzinfo=datetime.UTC),
+        datetime.timedelta(days=1, seconds=2),
+        uuid.UUID(int=7),
+        [1, None, 3],
+        {"a": [1, {"b": None}]},
+    ]
+    sent[-1] = psycopg.types.json.Jsonb(sent[-1])
+    text = connection.execute("SELECT " + ", ".join(["%s"] * len(sent)), sent).fetchone()
+    with connection.cursor(binary=True) as cursor:
+        return text, cursor.execute("SELECT " + ", ".join(["%s"] * len(sent)), sent).fetchone()
+
+
+def many_large_rows(connection: psycopg.Connection) -> Any:
+    return connection.execute("SELECT id, text FROM filler ORDER BY id").fetchall()
+
+
+def one_huge_value(connection: psycopg.Connection) -> Any:
+    return connection.execute("SELECT length(%s), repeat('x', 20000000)", ["y" * 5_000_000]).fetchone()
+
+
+def errors_in_a_transaction(connection: psycopg.Connection) -> Any:
+    seen = []
+    for statement in ("BEGIN", "SELECT 1/0", "SELECT 1", "ROLLBACK", "SELECT 2", "SELECT nonsense", "SELEKT"):
+        try:
+            seen.append(connection.execute(statement).statusmessage)
+        except psycopg.Error as error:
+            seen.append((error.sqlstate, error.diag.message_primary, error.diag.statement_position))
+        seen.append(connection.info.transaction_status)
+    return seen
+
+
+def savepoints(connection: psycopg.Connection) -> Any:
+    with connection.transaction():
+        connection.execute("INSERT INTO item VALUES (1, 'one')")
+        with pytest.raises(psycopg.errors.UniqueViolation), connection.transaction():
+            connection.execute("INSERT INTO item VALUES (1, 'again')")
+        rows = connection.execute("SELECT * FROM item").fetchall()
+        connection.execute("DELETE FROM item")
+    return rows
+
+
+def several_statements(connection: psycopg.Connection) -> Any:
+    cursor = connection.execute("SELECT 1; SELECT 2, 'b'; CREATE TABLE many (i int); DROP TABLE many")
+    results = []
+    while True:
+        results.append((cursor.statusmessage, cursor.fetchall() if cursor.description else None))
+        if not cursor.nextset():
+            return results
+
+
+def notices(connection: psycopg.Connection) -> Any:
+    seen: list[str] = []
+    connection.add_notice_handler(lambda notice: seen.append(notice.message_primary))
+    connection.execute("DO $$ BEGIN RAISE NOTICE 'hello'; RAISE WARNING 'careful'; END $$")
+    return seen
+
+
+def copy_in(connection: psycopg.Connection) -> Any:
+    with connection.transaction(force_rollback=True):
+        with connection.cursor() as cursor, cursor.copy("COPY item FROM STDIN") as copy:
+            for number in range(20_000):
+                copy.write_row((number, f"name {number}"))
+        count = connection.execute("SELECT count(*), sum(id) FROM item").fetchone()
+    return cursor.rowcount, count, connection.execute("SELECT 1").fetchone()
+
+
+def copy_in_with_parameters(connection: psycopg.Connection) -> Any:
+    with connection.cursor() as cursor, cursor.copy("COPY item FROM STDIN WHERE id > %s", [5]) as copy:
+        for number in range(10):
+            copy.write_row((number, "x"))
+    rows = connection.execute("DELETE FROM item RETURNING id").fetchall()
+    return cursor.rowcount, rows
+
+
+def copy_in_that_fails(connection: psycopg.Connection) -> Any:
+    def send() -> None:
+        with connection.cursor() as cursor, cursor.copy("COPY item FROM STDIN") as copy:
+            for number in range(5000):
+                copy.write_row((number if number != 10 else "no number", "x" * 100))
+
+    with pytest.raises(psycopg.errors.InvalidTextRepresentation) as caught:
+        send()
+    return caught.value.sqlstate, connection.execute("SELECT count(*) FROM item").fetchone()
+
+
+def copy_in_that_is_given_up(connection: psycopg.Connection) -> Any:
+    def send() -> None:
+        with connection.cursor() as cursor, cursor.copy("COPY item FROM STDIN") as copy:
+            copy.write_row((1, "x"))
+            raise TimeoutError
+
+    with pytest.raises(TimeoutError):
+        send()
+    return connection.execute("SELECT count(*) FROM item").fetchone()
+
+
+def copy_out(connection: psycopg.Connection) -> Any:
+    with connection.cursor() as cursor, cursor.copy("COPY (SELECT * FROM filler ORDER BY id) TO STDOUT") as copy:
+        rows = b"".join(bytes(part) for part in copy)
+    return rows, connection.execute("SELECT 1").fetchone()
+
+
+def pipeline(connection: psycopg.Connection) -> Any:
+    with connection.pipeline() as batch:
+        first = connection.execute("SELECT 1")
+        batch.sync()
+        second = connection.execute("SELECT %s::text", ["two"])
+        third = connection.execute("SELECT generate_series(1, 3)")
+        batch.sync()
+        batch.sync()
+        fourth = connection.execute("SELECT 4")
+    return first.fetchall(), second.fetchall(), third.fetchall(), fourth.fetchall()
+
+
+def pipeline_with_an_error(connection: psycopg.Connection) -> Any:
+    statements = ("INSERT INTO item VALUES (1, 'lost')", "SELECT 1/0", "SELECT 3")
+    cursors, outcome = [], []
+    with contextlib.suppress(psycopg.errors.DivisionByZero), connection.pipeline() as batch:
+        cursors += [connection.execute(statement) for statement in statements]
+        batch.sync()
+        cursors.append(connection.execute("SELECT 4"))
+    for cursor in cursors:
+        try:
+            outcome.append(cursor.fetchall())
+        except psycopg.Error as error:
+            outcome.append((type(error).__name__, error.sqlstate))
+    return outcome, connection.execute("SELECT count(*) FROM item").fetchone()
+
+
+def rows_one_by_one(connection: psycopg.Connection) -> Any:
+    with connection.cursor() as cursor:
+        return [row[0] for row in cursor.stream("SELECT id FROM filler ORDER BY id", size=1)]
+
+
+def a_transaction_across_calls(connection: psycopg.Connection) -> Any:
+    backends = set()
+    with connection.transaction():
+        for _ in range(5):
+            backends.add(connection.execute("SELECT pg_current_xact_id()").fetchone())
+    return len(backends)
+
+
+def listed_settings(connection: psycopg.Connection) -> Any:
+    info = connection.info
+    names = (
+        "server_version",
+        "TimeZone",
+        "client_encoding",
+        "DateStyle",
+        "standard_conforming_strings",
+        "integer_datetimes",
+        "session_authorization",
+        "is_superuser",
+        "search_path",
+    )
+    return [info.parameter_status(name) for name in names]
+
+
+WORK = (
+    values,
+    many_large_rows,
+    one_huge_value,
+    errors_in_a_transaction,
+    savepoints,
+    several_statements,
+    notices,
+    copy_in,
+    copy_in_with_parameters,
+    copy_in_that_fails,
+    copy_in_that_is_given_up,
+    copy_out,
+    pipeline,
+    pipeline_with_an_error,
+    rows_one_by_one,
+    a_transaction_across_calls,
+    listed_settings,
+)
+
+
+@pytest.mark.parametrize("work", WORK, ids=lambda work: work.__name__)
+def test_the_answer_is_that_of_a_direct_connection(proxy: RunningProxy, database: Database, work: Work) -> None:
+    with database.connect(prepare_threshold=None) as direct:
+        expected = work(direct)
+    connection = proxy.connect()
+    assert work(connection) == expected
+    assert work(connection) == expected
+    assert not proxy.metrics()["PinnedSessions"]
+    connection.close()
+    eventually(lambda: proxy.metrics()["DatabaseConnectionsCurrentlyBorrowed"] == 0)
+
+
+async def asyncpg_work(connection: asyncpg.Connection) -> Any:
+    async with connection.transaction():
+        rows = await connection.fetch(
+            "SELECT $1::int AS a, $2::text AS b, $3::timestamptz AS c",
+            1,
+            "b",
+            datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC),
+        )
+    with pytest.raises(asyncpg.DivisionByZeroError):
+        await connection.fetchval("SELECT 1/0")
+    copied = await connection.copy_records_to_table("item", records=[(n, f"name {n}") for n in range(1000)])
+    deleted = await connection.fetchval("WITH gone AS (DELETE FROM item RETURNING 1) SELECT count(*) FROM gone")
+    async with connection.transaction():
+        streamed = [row["id"] async for row in connection.cursor("SELECT id FROM filler ORDER BY id", prefetch=500)]
+    return [dict(row) for row in rows], copied, deleted, streamed
+
+
+@pytest.mark.parametrize("cached_statements", [0, 100])
+def test_asyncpg_gets_the_same_answers(proxy: RunningProxy, database: Database, cached_statements: int) -> None:
+    context = ssl.create_default_context(cafile=database.certificates / "ca.pem")
+
+    async def work(**parameters: Any) -> Any:
+        connection = await asyncpg.connect(
+            user="app", database="one", statement_cache_size=cached_statements, timeout=10, **parameters
+        )
+        try:
+            return await asyncpg_work(connection)
+        finally:
+            await connection.close()
+
+    directory = str(database.server.socket_directory)
+    direct = asyncio.run(work(host=directory, password=ROLES["app"]))
+    assert asyncio.run(work(host=HOST, port=proxy.port, password=proxy.token(), ssl=context)) == direct
+
+
+def pg8000_work(connection: pg8000.native.Connection) -> Any:
+    seen = [connection.run("SELECT :a::int, :b::text, now() > '2020-01-01'", a=1, b="t€xt")]
+    connection.run("START TRANSACTION")
+    connection.run("INSERT INTO item VALUES (:id, :name)", id=1, name="x")
+    with pytest.raises(pg8000.native.DatabaseError) as caught:
+        connection.run("INSERT INTO item VALUES (:id, :name)", id=1, name="x")
+    seen.append(caught.value.args[0]["C"])
+    connection.run("ROLLBACK")
+    seen.append(connection.run("SELECT count(*) FROM item"))
+    return seen
+
+
+def test_pg8000_gets_the_same_answers(proxy: RunningProxy, database: Database) -> None:
+    context = ssl.create_default_context(cafile=database.certificates / "ca.pem")
+    socket = str(database.server.socket_directory / ".s.PGSQL.5432")
+    answers = []
+    for parameters in (
+        {"unix_sock": socket, "password": ROLES["app"]},
+        {"host": HOST, "port": proxy.port, "password": proxy.token(), "ssl_context": context},
+    ):
+        connection = pg8000.native.Connection("app", database="one", timeout=10, **parameters)
+        answers.append(pg8000_work(connection))
+        connection.close()
+    assert answers[1] == answers[0]
+
+
+@pytest.fixture(scope="module")
+def open_proxy(database: Database) -> Any:
+    """Without TLS and IAM, for the programs of the embedded PostgreSQL, which are built without OpenSSL."""
+    running = RunningProxy.start(database, iam_auth=False, require_tls=False, max_connections_percent=40)
+    yield running
+    running.stop()
+
+
+def tool(name: str, port: int | str, *arguments: str, host: str = HOST, text: str = "") -> str:
+    environment = {
+        **os.environ,
+        "PGPASSWORD": ROLES["app"],
+        "PGHOST": host,
+        "PGPORT": str(port),
+        "PGUSER": "app",
+        "PGDATABASE": "one",
+        "PGSSLMODE": "disable",
+        "PSQLRC": os.devnull,
+    }
+    command = [str(binaries() / name), *arguments]
+    done = subprocess.run(command, env=environment, input=text, capture_output=True, text=True, timeout=30)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_psql_prints_the_same(open_proxy: RunningProxy, database: Database) -> None:
+    script = (
+        "\\d\nSELECT 1 \\gdesc\nBEGIN; SELECT 2; ROLLBACK;\nCOPY item FROM STDIN;\n1\tone\n\\.\n"
+        "SELECT * FROM item;\nDELETE FROM item;\n\\copy (SELECT 7) TO STDOUT\nSELECT $1 \\bind x \\g\n"
+    )
+    direct = tool("psql", 5432, "-X", host=str(database.server.socket_directory), text=script)
+    assert tool("psql", open_proxy.port, "-X", text=script) == direct
+
+
+def test_pg_dump_writes_the_same(open_proxy: RunningProxy, database: Database) -> None:
+    direct = tool("pg_dump", 5432, host=str(database.server.socket_directory))
+    through = tool("pg_dump", open_proxy.port)
+    # newer releases write a random key, so that psql does not run what a dump did not mean
+    assert [line for line in through.splitlines() if "restrict" not in line] == [
+        line for line in direct.splitlines() if "restrict" not in line
+    ]
+
+
+@pytest.mark.parametrize("mode", ["simple", "extended", "prepared"])
+def test_pgbench_runs_in_each_protocol_mode(open_proxy: RunningProxy, mode: str) -> None:
+    tool("pgbench", open_proxy.port, "-i", "-q")
+    report = tool("pgbench", open_proxy.port, "-n", "-M", mode, "-c", "8", "-t", "25")
+    assert "number of transactions actually processed: 200/200" in report
+    assert "number of failed transactions: 0 " in report
+    pinned = sum("was pinned" in line and "named prepared statement" in line for line in open_proxy.records.lines)
+    assert (pinned > 0) == (mode == "prepared")
+
+
+def test_a_function_call_message_is_answered(proxy: RunningProxy, database: Database) -> None:
+    oid = database.run("SELECT 'int4pl'::regproc::oid::int")
+    call = struct.pack("!IHHHiiiiH", oid, 1, 1, 2, 4, 40, 4, 2, 1)
+    with RawClient(proxy) as client:
+        client.send(message(Request.FUNCTION_CALL, call))
+        (kind, body), _ = client.until_ready()
+        assert (kind, body) == (ord("V"), struct.pack("!ii", 4, 42))
+
+
+def test_flush_alone_borrows_nothing_and_sync_alone_is_answered(proxy: RunningProxy) -> None:
+    with RawClient(proxy) as client:
+        before = proxy.metrics()["DatabaseConnectionsCurrentlyBorrowed"]
+        client.send(message(Request.FLUSH) + message(Request.SYNC))
+        assert client.until_ready() == [(Answer.READY_FOR_QUERY, b"I")]
+        assert proxy.metrics()["DatabaseConnectionsCurrentlyBorrowed"] == before
+
+
+def test_rows_of_a_failed_copy_that_come_late_are_ignored(proxy: RunningProxy) -> None:
+    with RawClient(proxy) as client:
+        client.query("COPY item FROM STDIN")
+        client.send(message(Request.COPY_DATA, b"no number\tx\n") + message(Request.COPY_DONE))
+        assert [kind for kind, _ in client.until_ready()][-2:] == [Answer.ERROR, Answer.READY_FOR_QUERY]
+        client.send(message(Request.COPY_DATA, b"2\tx\n") * 3 + message(Request.COPY_DONE))
+        client.query("SELECT 1")
+        assert [kind for kind, _ in client.until_ready()] == [ord("T"), ord("D"), ord("C"), ord("Z")]
+
+
+def test_a_message_may_come_byte_by_byte(proxy: RunningProxy) -> None:
+    with RawClient(proxy) as client:
+        for byte in message(Request.QUERY, c_string("SELECT 'slow'")) + message(Request.SYNC):
+            client.send(bytes((byte,)))
+        assert client.until_ready()[1] == (Answer.DATA_ROW, b"\0\1\0\0\0\4slow")
+        assert client.until_ready() == [(Answer.READY_FOR_QUERY, b"I")]
+
+
+def test_a_message_with_an_impossible_length_ends_the_client(proxy: RunningProxy) -> None:
+    with RawClient(proxy) as client:
+        client.send(b"Q\0\0\0\0")
+        assert client.error() == ("08P01", "invalid message length")
+
+
+def extended(statement: str, *, sync: bool = True) -> bytes:
+    parse = message(Request.PARSE, b"\0" + c_string(statement) + b"\0\0")
+    bind = message(Request.BIND, b"\0\0" + b"\0\0" * 3)
+    return parse + bind + message(Request.EXECUTE, b"\0" + bytes(4)) + (message(Request.SYNC) if sync else b"")
+
+
+def test_a_batch_that_is_not_finished_keeps_its_server_connection(proxy: RunningProxy) -> None:
+    with RawClient(proxy) as client:
+        client.send(extended("SELECT 1") + extended("SELECT 2", sync=False))
+        assert client.until_ready()[-1] == (Answer.READY_FOR_QUERY, b"I")
+        eventually(lambda: proxy.metrics()["DatabaseConnectionsCurrentlyBorrowed"] == 1)
+        client.send(message(Request.SYNC))
+        assert client.until_ready()[2] == (Answer.DATA_ROW, b"\0\1\0\0\0\1" + b"2")
+        eventually(lambda: proxy.metrics()["DatabaseConnectionsCurrentlyBorrowed"] == 0)
+
+
+def test_the_unnamed_statement_moves_with_its_client(start_proxy: Callable[..., RunningProxy]) -> None:
+    """asyncpg and others parse in one request and bind in the next, perhaps on another server connection."""
+    proxy = start_proxy(max_connections_percent=10)
+    with RawClient(proxy) as client, RawClient(proxy) as holder:
+        client.send(message(Request.PARSE, b"\0" + c_string("SELECT pg_backend_pid()") + b"\0\0"))
+        client.send(message(Request.SYNC))
+        assert [kind for kind, _ in client.until_ready()] == [Answer.PARSE_COMPLETE, Answer.READY_FOR_QUERY]
+        holder.query("BEGIN; SELECT pg_backend_pid()")  # takes the one server connection there is
+        first = dict(holder.until_ready())[Answer.DATA_ROW]
+        run = message(Request.BIND, b"\0\0" + b"\0\0" * 3) + message(Request.EXECUTE, b"\0" + bytes(4))
+        client.send(message(Request.DESCRIBE, b"S\0") + run + message(Request.SYNC))
+        answers = client.until_ready()
+        assert [kind for kind, _ in answers] == [ord("t"), ord("T"), ord("2"), ord("D"), ord("C"), ord("Z")]
+        assert dict(answers)[Answer.DATA_ROW] != first
+
+
+def test_an_unnamed_statement_of_another_client_is_not_found(start_proxy: Callable[..., RunningProxy]) -> None:
+    proxy = start_proxy(max_connections=30, max_connections_percent=4)  # one server connection
+    with RawClient(proxy) as client, RawClient(proxy) as thief:
+        client.send(message(Request.PARSE, b"\0" + c_string("SELECT 'mine'") + b"\0\0") + message(Request.SYNC))
+        client.until_ready()
+        run = message(Request.BIND, b"\0\0" + b"\0\0" * 3) + message(Request.EXECUTE, b"\0" + bytes(4))
+        thief.send(run + message(Request.SYNC))
+        assert thief.error() == ("26000", "unnamed prepared statement does not exist")
+        thief.until_ready()
+        client.send(run + message(Request.SYNC))
+        assert dict(client.until_ready())[Answer.DATA_ROW] == b"\0\1\0\0\0\4mine"
+
+
+def test_copy_in_by_the_extended_protocol_ignores_the_sync_before_its_rows(proxy: RunningProxy) -> None:
+    with RawClient(proxy) as client:
+        client.send(extended("COPY item FROM STDIN"))
+        client.until(Answer.COPY_IN)
+        client.send(message(Request.COPY_DATA, b"1\tx\n") + message(Request.COPY_DONE) + message(Request.SYNC))
+        assert [kind for kind, _ in client.until_ready()] == [ord("C"), Answer.READY_FOR_QUERY]
+        eventually(lambda: proxy.metrics()["DatabaseConnectionsCurrentlyBorrowed"] == 0)
+        client.query("DELETE FROM item")
+        client.until_ready()
+
+
+def test_a_client_that_leaves_in_the_middle_of_a_copy_leaves_no_row(proxy: RunningProxy, database: Database) -> None:
+    with RawClient(proxy) as client:
+        client.send(extended("COPY item FROM STDIN"))
+        client.until(Answer.COPY_IN)
+        client.send(message(Request.COPY_DATA, b"1\tx\n"))
+        client.send(message(Request.TERMINATE))
+    eventually(lambda: proxy.metrics()["DatabaseConnectionsCurrentlyBorrowed"] == 0)
+    assert proxy.connect().execute("SELECT count(*) FROM item").fetchone() == (0,)
