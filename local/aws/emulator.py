@@ -1,0 +1,91 @@
+"""Serves ministack, extended with what the templates need, on one loopback port."""
+
+import asyncio
+import json
+import signal
+import socket
+import threading
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+from hypercorn.asyncio import serve
+from hypercorn.config import Config
+
+from local.aws import internals
+from local.aws.emulation import Emulation
+from local.aws.functions import Functions
+from local.aws.network import Network
+from local.aws.rds import Databases
+from local.aws.rds_proxy import Proxies
+from local.aws.secrets_manager import Secrets
+from local.aws.sessions import Sessions
+
+START_SECONDS = 60
+
+
+def run(listener: socket.socket, *, endpoint: str, state: Path, python: Path) -> None:
+    """Serve until SIGTERM or SIGINT, then end every process that the emulator started."""
+    internals.check()
+    emulation = Emulation(state=state, python=python, endpoint=endpoint)
+    extend(emulation)
+    try:
+        asyncio.run(_serve(listener, emulation))
+    finally:
+        emulation.children.stop_all()
+
+
+def extend(emulation: Emulation) -> None:
+    """Add the resource types that ministack lacks, and mend those that it has."""
+    internals.free_health_path()
+    sessions, databases = Sessions(emulation), Databases(emulation)
+    proxies = Proxies(emulation, databases, sessions)
+    for part in (Network(emulation), databases, proxies, Functions(emulation, sessions), Secrets(emulation)):
+        for resource_type in part.resource_types():
+            internals.register(resource_type)
+
+
+async def _serve(listener: socket.socket, emulation: Emulation) -> None:
+    ended = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, ended.set)
+
+    async def shutdown() -> None:
+        await ended.wait()
+        # A function that is running would keep its caller's request, and so the server, until it has finished.
+        await asyncio.to_thread(internals.end_all_environments)
+
+    config = Config()
+    config.bind = [f"fd://{listener.fileno()}"]
+    config.keep_alive_timeout = 75
+    config.errorlog = config.accesslog = None
+    threading.Thread(target=_announce, args=(emulation.endpoint,), daemon=True).start()
+    await serve(_https(internals.application()), config, shutdown_trigger=shutdown)
+
+
+def _https(application: Any) -> Any:
+    """The application behind what looks like an endpoint with TLS, as every AWS endpoint is.
+
+    Policies that deny requests without TLS, such as that of CDK's bootstrap bucket, hold on loopback too.
+    """
+
+    async def serve_request(scope: Any, receive: Any, send: Any) -> None:
+        if "headers" in scope:
+            scope["headers"] = [*scope["headers"], (b"x-forwarded-proto", b"https")]
+        await application(scope, receive, send)
+
+    return serve_request
+
+
+def _announce(endpoint: str) -> None:
+    """Print the ready line once requests are answered."""
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline:
+        try:
+            with urllib.request.urlopen(f"{endpoint}/_ministack/ready", timeout=5):
+                print(json.dumps({"ready": True, "endpoint": endpoint}), flush=True)
+                return
+        except (urllib.error.URLError, ConnectionError, TimeoutError):
+            time.sleep(0.05)

@@ -1,0 +1,69 @@
+"""Lambda functions: what ministack's CloudFormation forgets, and the answers of an HTTP API that calls them."""
+
+import json
+from typing import Any
+
+from local.aws import internals
+from local.aws.emulation import Emulation
+from local.aws.resources import Properties, Request, Resource, ResourceType
+from local.aws.sessions import Sessions
+
+FUNCTION = "AWS::Lambda::Function"
+
+
+class Functions:
+    """Functions with reserved concurrency, subnets and the session of their role."""
+
+    def __init__(self, emulation: Emulation, sessions: Sessions) -> None:
+        self._emulation = emulation
+        self._builtin = internals.builtin(FUNCTION)
+        internals.end_environments_with_the_emulator()
+        internals.wait_less_for_logs()
+        internals.replace_function_credentials(sessions.of_function)
+        internals.replace_function_response(failure_response)
+
+    def resource_types(self) -> list[ResourceType]:
+        """The types of this module."""
+        return [
+            ResourceType(
+                name=FUNCTION,
+                create=lambda request: self._completed(request, self._builtin.create(request)),
+                update=lambda request: self._completed(request, self._builtin.update(request)),
+                delete=self._delete,
+            )
+        ]
+
+    def _completed(self, request: Request, resource: Resource) -> Resource:
+        functions, name = self._emulation.client("lambda"), resource.physical_id
+        internals.set_vpc(name, request.properties.get("VpcConfig"))
+        reserved = request.number("ReservedConcurrentExecutions")
+        if reserved is None:
+            functions.delete_function_concurrency(FunctionName=name)
+        else:
+            functions.put_function_concurrency(FunctionName=name, ReservedConcurrentExecutions=reserved)
+        return resource
+
+    def _delete(self, request: Request) -> None:
+        self._builtin.delete(request)
+        internals.end_environments(request.physical_id)
+
+
+def failure_response(result: Properties) -> dict[str, Any] | None:
+    """What an HTTP API answers when its function failed or was throttled; None when the function answered.
+
+    ministack tells the caller the function's error, with 502 or 429. An HTTP API tells nothing: 500 for a function's
+    error or timeout, 503 for one that was throttled.
+    """
+    if result.get("throttle"):
+        return _message(503, "Service Unavailable")
+    if result.get("error"):
+        return _message(500, "Internal Server Error")
+    return None
+
+
+def _message(status: int, text: str) -> dict[str, Any]:
+    return {
+        "statusCode": status,
+        "headers": {"Content-Type": "application/json"},
+        "body": json.dumps({"message": text}),
+    }
