@@ -3,6 +3,7 @@ SHELL := /bin/bash -o pipefail
 .DEFAULT_GOAL := help
 UV_VERSION := $(shell sed -n 's/.*"uv==\([^"]*\)".*/\1/p' pyproject.toml)
 PYTHON ?= python3
+PORT ?= 4566
 BIN := $(CURDIR)/.venv/bin
 
 # What is installed shadows what the machine has; the CDK CLI must not phone home.
@@ -11,17 +12,20 @@ export CDK_DISABLE_CLI_TELEMETRY := true
 export UV_PYTHON_DOWNLOADS := never
 export UV_LINK_MODE := copy
 
-.PHONY: help setup up status down test test-fast check synth snapshot lock
+.PHONY: help setup up status token down test test-fast check synth snapshot lock
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "  make %-12s %s\n", $$1, $$2}'
 
 setup: .venv/ready .venv-emulator/ready node_modules/ready ## install everything the other targets need, inside this folder
 
 up: setup ## run everything on this machine through the real `cdk deploy`, and leave it running
-	@python -m local.up up
+	@python -m local.up up --port $(PORT)
 
 status: setup ## what runs, and where
 	@python -m local.up status
+
+token: setup ## an IAM token: the password for the proxy that `make up` started, for 15 minutes
+	@python -m local.up token
 
 down: setup ## end what `make up` started
 	@python -m local.up down

@@ -18,138 +18,148 @@ from local.up.report import print_status, print_welcome
 from local.up.steps import StepFailed, run, say, step
 
 ROOT = Path(__file__).parents[2]
-STATE = ROOT / "build" / "local"
-LOGS = STATE / "logs"
-EMULATOR = STATE / "emulator.json"
-EMULATOR_LOG = LOGS / "aws.log"
 START_SECONDS, BOOTSTRAP_SECONDS, DEPLOY_SECONDS = 60, 180, 600
 
 
 def main() -> None:
     """One command; a failure is a sentence and a status other than 0."""
     parser = argparse.ArgumentParser(prog="python -m local.up", description=__doc__)
-    parser.add_argument("command", choices=["up", "status", "down"])
+    parser.add_argument("command", choices=["up", "status", "token", "down"])
     parser.add_argument("--port", type=int, default=4566, help="loopback port of the local AWS (default: 4566)")
+    parser.add_argument("--state", type=Path, default=ROOT / "build" / "local", help="folder for data and logs")
     options = parser.parse_args()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # end in order, as for Ctrl-C
-    STATE.mkdir(parents=True, exist_ok=True, mode=0o700)
+    run_here = LocalRun(options.state.absolute())
     try:
-        {"up": lambda: up(options.port), "status": status, "down": down}[options.command]()
+        match options.command:
+            case "up":
+                run_here.up(options.port)
+            case "status":
+                print_status(*run_here.running())
+            case "token":
+                say(run_here.running()[0].iam_token())
+            case "down":
+                run_here.down()
     except StepFailed as error:
         sys.exit(f"\n{error}")
     except KeyboardInterrupt:
         sys.exit("\ninterrupted: nothing that this run started is left running")
 
 
-def up(port: int) -> None:
-    """Start the local AWS unless it runs, deploy to it, and say how to use it. Leaves it running."""
-    with _alone():
-        running = processes.load(EMULATOR)
-        account = aws.Account(port if running is None else aws.port_of(running), STATE)
-        emulator = running or _start(account)
-        try:
-            _deploy(account)
-        except BaseException:
-            if running is None:  # else CloudFormation has rolled back, and what ran before still serves
-                _stop(emulator)
-            raise
+class LocalRun:
+    """What runs on this machine, with its data and logs below `state`."""
+
+    def __init__(self, state: Path) -> None:
+        state.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._state = state
+        self._logs = state / "logs"
+        self._emulator = state / "emulator.json"
+        self._lock = state / "up.lock"
+
+    def up(self, port: int) -> None:
+        """Start the local AWS unless it runs, deploy to it, and say how to use it. Leaves it running."""
+        with self._alone():
+            running = processes.load(self._emulator)
+            account = aws.Account(port if running is None else aws.port_of(running), self._state)
+            emulator = running or self._start(account)
+            try:
+                self._deploy(account)
+            except BaseException:
+                if running is None:  # else CloudFormation has rolled back, and what ran before still serves
+                    self._stop(emulator)
+                raise
         print_welcome(account)
 
-
-def status() -> None:
-    """Say what runs, and where."""
-    emulator = processes.load(EMULATOR)
-    if emulator is None:
-        sys.exit("nothing runs here: `make up` starts it")
-    print_status(aws.Account(aws.port_of(emulator), STATE), emulator)
-
-
-def down() -> None:
-    """End what `up` started, an `up` that is still at work included."""
-    started = time.monotonic()
-    with contextlib.suppress(OSError, ValueError, psutil.Error):
-        psutil.Process(int((STATE / "lock").read_text())).send_signal(signal.SIGINT) if _is_locked() else None
-    with _alone(wait=True):
-        emulator = processes.load(EMULATOR)
+    def running(self) -> tuple[aws.Account, psutil.Process]:
+        """The account and the emulator that runs; StepFailed when none does."""
+        emulator = processes.load(self._emulator)
         if emulator is None:
-            say("nothing runs here")
-            return
-        _stop(emulator)
+            raise StepFailed("nothing runs here: `make up` starts it")
+        return aws.Account(aws.port_of(emulator), self._state), emulator
+
+    def down(self) -> None:
+        """End what `up` started, an `up` that is still at work included."""
+        started = time.monotonic()
+        self._interrupt_another()
+        with self._alone(wait=True):
+            emulator = processes.load(self._emulator)
+            if emulator is None:
+                say("nothing runs here")
+                return
+            self._stop(emulator)
         say(f"stopped in {time.monotonic() - started:.1f} s")
 
+    def _start(self, account: aws.Account) -> psutil.Process:
+        shutil.rmtree(self._state / "rds", ignore_errors=True)  # of an earlier run, and nothing leads there any more
+        log = self._logs / "aws.log"
+        command = [str(ROOT / ".venv-emulator" / "bin" / "python"), "-m", "local.aws", "--port", str(account.port)]
+        command += ["--state", str(self._state), "--python", str(ROOT / ".venv" / "bin" / "python")]
+        with step("local AWS", log):
+            emulator = processes.start(command, log, {**os.environ, "PYTHONPATH": str(ROOT)})
+            processes.save(emulator, self._emulator)
+            try:
+                _wait_until_ready(emulator, log)
+            except BaseException:
+                self._stop(emulator)
+                raise
+        return emulator
 
-def _start(account: aws.Account) -> psutil.Process:
-    shutil.rmtree(STATE / "rds", ignore_errors=True)  # databases of an earlier run, which nothing leads to any more
-    interpreter = ROOT / ".venv-emulator" / "bin" / "python"
-    command = [str(interpreter), "-m", "local.aws", "--port", str(account.port), "--state", str(STATE)]
-    command += ["--python", str(ROOT / ".venv" / "bin" / "python")]
-    with step("local AWS", EMULATOR_LOG):
-        emulator = processes.start(command, EMULATOR_LOG, {**os.environ, "PYTHONPATH": str(ROOT)})
-        processes.save(emulator, EMULATOR)
-        try:
-            _wait_until_ready(emulator)
-        except BaseException:
-            _stop(emulator)
-            raise
-    return emulator
+    def _deploy(self, account: aws.Account) -> None:
+        """What a user does with a new AWS account: bootstrap it, deploy to it."""
+        cdk, environment = str(ROOT / "node_modules" / ".bin" / "cdk"), account.cdk_environment()
+        where = f"aws://{aws.ACCOUNT}/{account.region}"
+        if not account.is_bootstrapped():
+            log = self._logs / "cdk-bootstrap.log"
+            with step(f"cdk bootstrap {where}", log):
+                run([cdk, "bootstrap", where], log, environment, BOOTSTRAP_SECONDS)
+        log = self._logs / "cdk-deploy.log"
+        command = [cdk, "deploy", "local/*", "--require-approval", "never", "--output", str(self._state / "cdk.out")]
+        command += ["--outputs-file", str(account.outputs_file)]
+        with step("cdk deploy 'local/*'", log):
+            run(command, log, environment, DEPLOY_SECONDS)
+        with step("GET /health", self._logs / "aws.log"):
+            account.check_health()
+
+    def _stop(self, emulator: psutil.Process) -> None:
+        processes.stop(emulator)
+        self._emulator.unlink(missing_ok=True)
+        shutil.rmtree(self._state / "rds", ignore_errors=True)
+
+    @contextlib.contextmanager
+    def _alone(self, *, wait: bool = False) -> Iterator[None]:
+        """Hold the lock that lets one command at a time change what runs."""
+        with self._lock.open("a+") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+            except BlockingIOError:
+                lock.seek(0)
+                raise StepFailed(
+                    f"another `make up` is at work (process {lock.read()}): wait for it, or end it with `make down`"
+                ) from None
+            lock.truncate(0)
+            lock.write(str(os.getpid()))
+            lock.flush()
+            yield
+            lock.truncate(0)
+
+    def _interrupt_another(self) -> None:
+        with self._lock.open("a+") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                lock.seek(0)
+                with contextlib.suppress(ValueError, ProcessLookupError):
+                    os.kill(int(lock.read()), signal.SIGINT)
 
 
-def _wait_until_ready(emulator: psutil.Process) -> None:
+def _wait_until_ready(emulator: psutil.Process, log: Path) -> None:
     deadline = time.monotonic() + START_SECONDS
-    while '"ready": true' not in EMULATOR_LOG.read_text(errors="replace"):
+    while '"ready": true' not in log.read_text(errors="replace"):
         if not emulator.is_running() or emulator.status() == psutil.STATUS_ZOMBIE:
             raise StepFailed("it ended while it started")
         if time.monotonic() > deadline:
             raise StepFailed(f"it was not ready after {START_SECONDS} s")
         time.sleep(0.05)
-
-
-def _deploy(account: aws.Account) -> None:
-    """What a user does with a new AWS account: bootstrap it, deploy to it."""
-    environment = account.cdk_environment()
-    cdk = str(ROOT / "node_modules" / ".bin" / "cdk")
-    log = LOGS / "cdk-bootstrap.log"
-    if not account.is_bootstrapped():
-        with step(f"cdk bootstrap aws://{aws.ACCOUNT}/{account.region}", log):
-            run([cdk, "bootstrap", f"aws://{aws.ACCOUNT}/{account.region}"], log, environment, BOOTSTRAP_SECONDS)
-    log = LOGS / "cdk-deploy.log"
-    with step("cdk deploy 'local/*'", log):
-        command = [cdk, "deploy", "local/*", "--require-approval", "never", "--outputs-file", str(account.outputs_file)]
-        run(command, log, environment, DEPLOY_SECONDS)
-    with step("GET /health"):
-        account.check_health()
-
-
-def _stop(emulator: psutil.Process) -> None:
-    processes.stop(emulator)
-    EMULATOR.unlink(missing_ok=True)
-    shutil.rmtree(STATE / "rds", ignore_errors=True)
-
-
-@contextlib.contextmanager
-def _alone(*, wait: bool = False) -> Iterator[None]:
-    """Hold the lock that lets one command at a time change what runs."""
-    with (STATE / "lock").open("a+") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            lock.seek(0)
-            raise StepFailed(
-                f"another `make up` is at work (process {lock.read()}): wait for it, or `make down`"
-            ) from None
-        lock.truncate(0)
-        lock.write(str(os.getpid()))
-        lock.flush()
-        yield
-
-
-def _is_locked() -> bool:
-    with (STATE / "lock").open("a+") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-    return False
 
 
 if __name__ == "__main__":

@@ -14,11 +14,13 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 from botocore.exceptions import BotoCoreError, ClientError
 
+from lambda_src.database import iam_token
 from local.up.steps import StepFailed
 from stacks.environments import LOCAL
 
 ACCOUNT = "000000000000"
 HEALTH_SECONDS = 40
+API_HANDLER = "lambda_src.projects.handler.handler"
 ACCESS_KEY, SECRET = "test", "test"  # the emulator's administrator
 
 
@@ -30,7 +32,7 @@ class Account:
         self.endpoint = f"http://127.0.0.1:{port}"
         self.region = LOCAL.region
         self.outputs_file = state / "outputs.json"
-        self._cdk_home = state / "cdk-home"
+        self.state = state
 
     def client(self, service: str) -> Any:
         """A boto3 client for the account."""
@@ -51,7 +53,7 @@ class Account:
             "AWS_REGION": self.region,
             "AWS_CONFIG_FILE": os.devnull,
             "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
-            "CDK_HOME": str(self._cdk_home),  # the CLI remembers there which account a key belongs to
+            "CDK_HOME": str(self.state / "cdk-home"),  # the CLI remembers there which account a key belongs to
             "CDK_DISABLE_CLI_TELEMETRY": "true",
             "CI": "true",  # no colours and no progress bars in the log
         }
@@ -76,6 +78,25 @@ class Account:
         # On AWS https://<id>.execute-api.<region>.amazonaws.com; that name does not resolve to the emulator.
         api_id = self.outputs()["ApiUrl"].removeprefix("https://").split(".")[0]
         return f"{self.endpoint}/_aws/execute-api/{api_id}/$default"
+
+    def function_variables(self) -> dict[str, str]:
+        """The environment variables of the deployed function that answers the API."""
+        functions = self.client("lambda").list_functions()["Functions"]
+        (function,) = [found for found in functions if found["Handler"] == API_HANDLER]
+        variables: dict[str, str] = function["Environment"]["Variables"]
+        return variables
+
+    def iam_token(self) -> str:
+        """A password for the stand-in for RDS Proxy, good for 15 minutes."""
+        database = self.function_variables()
+        credentials = {"AWS_ACCESS_KEY_ID": ACCESS_KEY, "AWS_SECRET_ACCESS_KEY": SECRET}
+        port = int(database["DB_PORT"])
+        return iam_token.mint(database["DB_HOST"], port, database["DB_USER"], self.region, credentials)
+
+    def database_socket(self) -> Path:
+        """The folder of the Unix socket of the PostgreSQL that is the deployed DB instance."""
+        (instance,) = self.client("rds").describe_db_instances()["DBInstances"]
+        return self.state / "rds" / str(instance["DBInstanceIdentifier"]) / "socket"
 
     def check_health(self) -> None:
         """Return when the API says that it reaches its database; StepFailed with its answer otherwise."""

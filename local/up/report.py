@@ -1,20 +1,31 @@
 """What is printed for the person who ran `make up` or `make status`."""
 
+from pathlib import Path
+
 import psutil
 
+from local.postgres.server import SUPERUSER, binaries
 from local.up.aws import ACCESS_KEY, SECRET, Account
 from local.up.steps import say
 
 
 def print_welcome(account: Account) -> None:
-    """Where the API is, and commands to copy."""
-    url, outputs = account.api_url(), account.outputs()
+    """Where the API and the database are, as commands to copy."""
+    url, database = account.api_url(), account.function_variables()
     curl = f"curl -s --aws-sigv4 aws:amz:{account.region}:execute-api --user {ACCESS_KEY}:{SECRET}"
-    say(f"\nThe API is at {url}\n")
+    root = _short(account.state / "certificates" / "ca.pem")
+    proxy = f"host={database['DB_HOST']} port={database['DB_PORT']} user={database['DB_USER']}"
+    say("\nAsk the API:\n")
     say(f"  {curl} '{url}/tenants/acme/projects' -d '{{\"name\": \"first\"}}'")
-    say(f"  {curl} '{url}/tenants/acme/projects'\n")
-    say(f"PostgreSQL is at {outputs['DatabaseHost']}, the stand-in for RDS Proxy at {outputs['ProxyHost']}.")
-    say("`make status` shows what runs, `make down` ends it.")
+    say(f"  {curl} '{url}/tenants/acme/projects'")
+    say("\nAsk the database, through the stand-in for RDS Proxy, and as its superuser:\n")
+    say(
+        f'  PGPASSWORD="$(make -s token)" psql "{proxy} dbname={database["DB_NAME"]} '
+        f'sslmode=verify-full sslrootcert={root}" -c "TABLE project"'
+    )
+    socket = f"host={_short(account.database_socket())} user={SUPERUSER} dbname={database['DB_NAME']}"
+    say(f'  {_short(binaries() / "psql")} "{socket}" -c "TABLE project"')
+    say("\n`make status` shows what runs, `make down` ends it.")
 
 
 def print_status(account: Account, emulator: psutil.Process) -> None:
@@ -31,6 +42,11 @@ def print_status(account: Account, emulator: psutil.Process) -> None:
         say(f"{stack['StackName']:<28} {stack['StackStatus']}")
     if account.outputs_file.exists():
         say(f"\nThe API is at {account.api_url()}")
+
+
+def _short(path: Path) -> str:
+    """A path as one would type it here."""
+    return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
 
 
 def _name(process: psutil.Process) -> str:

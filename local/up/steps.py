@@ -1,6 +1,7 @@
 """Progress that a person can follow: each step with its time, and a failure with the end of its log."""
 
 import contextlib
+import re
 import subprocess
 import sys
 import time
@@ -23,13 +24,19 @@ def step(title: str, log: Path | None = None) -> Iterator[None]:
         yield
     except StepFailed as error:
         print("failed", flush=True)
-        lines = log.read_text(errors="replace").rstrip().splitlines()[-LAST_LINES:] if log and log.exists() else []
-        end_of_log = "\n".join([f"\nthe end of {log}:", *(f"    {line}" for line in lines)]) if lines else ""
-        raise StepFailed(f"{title}: {error}{end_of_log}") from None
+        raise StepFailed(f"{title}: {error}{_told_by(log) if log else ''}") from None
     except BaseException:
         print("interrupted", flush=True)
         raise
     print(f"{time.monotonic() - started:6.1f} s", flush=True)
+
+
+def _told_by(log: Path) -> str:
+    """What the log says of the failure: its last lines, and before them the resources that CloudFormation failed on."""
+    lines = log.read_text(errors="replace").rstrip().splitlines() if log.exists() else []
+    failed = [line for line in lines[:-LAST_LINES] if re.search(r"\| (CREATE|UPDATE|DELETE)_FAILED +\|", line)]
+    shown = [*failed, *(["…"] if failed else []), *lines[-LAST_LINES:]]
+    return "\n".join([f"\nfrom {log}:", *(f"    {line}" for line in shown)]) if shown else ""
 
 
 def run(command: Sequence[str], log: Path, environment: Mapping[str, str], seconds: float) -> None:

@@ -1,0 +1,79 @@
+"""The whole path, deployed by the real CDK CLI to the local AWS, as `make up` does it."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
+
+from local.up.aws import ACCESS_KEY, SECRET, Account
+from tests.conftest import ROOT, free_port
+
+MINUTES = 60
+
+
+class LocalRun:
+    """`python -m local.up` with a state folder and a port of its own."""
+
+    def __init__(self, state: Path) -> None:
+        self.state = state
+        self.port = free_port()
+        self.account = Account(self.port, state)
+
+    def command(self, *words: str) -> list[str]:
+        return [sys.executable, "-m", "local.up", *words, "--state", str(self.state)]
+
+    def start(self, *words: str) -> subprocess.Popen[str]:
+        command = self.command(*words, "--port", str(self.port))
+        return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+    def __call__(self, *words: str) -> tuple[int, str]:
+        child = self.start(*words)
+        output, _ = child.communicate(timeout=8 * MINUTES)
+        return child.returncode, output
+
+    def processes(self) -> list[str]:
+        """The command lines of everything that runs for this state folder."""
+        found = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout
+        return [line for line in found.splitlines() if str(self.state) in line and " local.up " not in line]
+
+    def request(self, method: str, path: str, body: object = None) -> tuple[int, Any]:
+        """The status and the JSON of a signed request to the deployed API."""
+        data = None if body is None else json.dumps(body).encode()
+        request = AWSRequest(method, f"{self.account.api_url()}{path}", data=data)
+        SigV4Auth(Credentials(ACCESS_KEY, SECRET), "execute-api", self.account.region).add_auth(request)
+        signed = urllib.request.Request(request.url, data, dict(request.headers), method=method)
+        try:
+            with urllib.request.urlopen(signed, timeout=60) as response:
+                status, text = response.status, response.read()
+        except urllib.error.HTTPError as error:
+            with error:
+                status, text = error.code, error.read()
+        return status, json.loads(text) if text else None
+
+
+@pytest.fixture(scope="session")
+def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalRun]:
+    """The environment `local`, deployed."""
+    run = LocalRun(tmp_path_factory.mktemp("local"))
+    code, output = run("up")
+    assert code == 0, output
+    run.output = output
+    yield run
+    code, output = run("down")
+    assert code == 0, output
+    assert run.processes() == []
+
+
+def interrupt(child: subprocess.Popen[str]) -> None:
+    os.kill(child.pid, signal.SIGINT)

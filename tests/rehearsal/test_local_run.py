@@ -1,0 +1,125 @@
+"""`make up` puts the whole path in place on this machine; `make down` leaves nothing of it."""
+
+import re
+import shlex
+import socket
+import subprocess
+
+from local.postgres.server import SUPERUSER, binaries
+from tests.conftest import ROOT
+from tests.rehearsal.conftest import LocalRun, interrupt
+
+
+def psql(run, query):
+    command = [
+        binaries() / "psql",
+        "-h",
+        run.account.database_socket(),
+        "-U",
+        SUPERUSER,
+        "-d",
+        "projects",
+        "-Atc",
+        query,
+    ]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+
+def test_a_request_becomes_a_row(deployed):
+    status, project = deployed.request("POST", "/tenants/acme/projects", {"name": "first"})
+    assert status == 201
+    assert psql(deployed, f"SELECT name FROM project WHERE id = '{project['id']}'") == "first"
+    assert deployed.request("GET", f"/tenants/acme/projects/{project['id']}") == (200, project)
+
+
+def test_the_functions_connection_went_through_the_stand_in_as_the_application(deployed):
+    assert deployed.request("GET", "/health")[0] == 200
+    others = "backend_type = 'client backend' AND pid <> pg_backend_pid()"
+    activity = f"SELECT DISTINCT usename FROM pg_stat_activity WHERE {others}"
+    assert psql(deployed, activity) == "application"
+
+
+def test_a_request_without_a_signature_is_refused(deployed):
+    url = f"{deployed.account.api_url()}/health"
+    found = subprocess.run(
+        ["curl", "-s", "-o", "/dev/null", "-w", "%{http_code}", url], capture_output=True, text=True, check=True
+    )
+    assert found.stdout == "403"
+
+
+def test_an_unknown_route_is_a_problem_document(deployed):
+    status, problem = deployed.request("GET", "/nowhere")
+    assert (status, problem["type"]) == (404, "/problems/unknown-route")
+
+
+def test_the_printed_curl_line_works(deployed):
+    line = next(line for line in deployed.output.splitlines() if line.startswith("  curl"))
+    found = subprocess.run(shlex.split(line), capture_output=True, text=True, check=True)
+    assert re.search(r'"name": "first"', found.stdout)
+
+
+def test_a_second_run_changes_nothing(deployed):
+    before = deployed.processes()
+    code, output = deployed("up")
+    assert code == 0, output
+    assert "cdk bootstrap" not in output
+    assert deployed.request("GET", "/tenants/acme/projects")[0] == 200
+    assert [line for line in before if "local." in line] == [line for line in deployed.processes() if "local." in line]
+
+
+def test_status_names_what_runs(deployed):
+    code, output = deployed("status")
+    assert code == 0
+    assert all(name in output for name in ("local.aws", "local.postgres", "local.rds_proxy", "headroom-local-service"))
+
+
+def test_two_at_once_are_told_apart(tmp_path):
+    run = LocalRun(tmp_path)
+    first = run.start("up")
+    try:
+        while first.poll() is None and not (tmp_path / "emulator.json").exists():
+            pass
+        code, output = run("up")
+        assert code == 1
+        assert f"another `make up` is at work (process {first.pid})" in output
+    finally:
+        interrupt(first)
+        output, _ = first.communicate(timeout=60)
+    assert first.returncode != 0
+    assert "nothing that this run started is left running" in output
+    assert run.processes() == []
+
+
+def test_down_ends_an_up_that_is_still_at_work(tmp_path):
+    run = LocalRun(tmp_path)
+    first = run.start("up")
+    while first.poll() is None and not (tmp_path / "emulator.json").exists():
+        pass
+    code, output = run("down")
+    assert code == 0, output
+    first.communicate(timeout=60)
+    assert first.returncode != 0
+    assert run.processes() == []
+
+
+def test_a_port_in_use_is_a_sentence(tmp_path):
+    run = LocalRun(tmp_path)
+    with socket.create_server(("127.0.0.1", run.port)):
+        code, output = run("up")
+    assert code == 1
+    assert f"127.0.0.1:{run.port} is not free" in output
+    assert "Traceback" not in output
+    assert run.processes() == []
+
+
+def test_status_and_down_of_nothing_are_sentences(tmp_path):
+    run = LocalRun(tmp_path)
+    assert run("status") == (1, "\nnothing runs here: `make up` starts it\n")
+    assert run("down") == (0, "nothing runs here\n")
+
+
+def test_the_folder_of_the_project_is_left_as_it_was(deployed):
+    """What a run makes is in its state folder, and in folders that git ignores."""
+    changed = subprocess.run(["git", "status", "--porcelain"], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert "cdk.out" not in changed.stdout
+    assert "build" not in changed.stdout
