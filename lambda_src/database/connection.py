@@ -3,7 +3,6 @@
 import contextlib
 import logging
 import select
-import socket
 import time
 from collections.abc import Iterator, Mapping
 from typing import Any, LiteralString
@@ -18,6 +17,8 @@ from psycopg.rows import TupleRow, tuple_row
 
 from lambda_src.database import iam_token
 from lambda_src.database.deadline import Deadline
+from lambda_src.database.figures import Figures
+from lambda_src.database.resolve import resolve
 from lambda_src.database.retry import ATTEMPTS, CONNECTION_IS_GONE, Verdict, pause, verdict
 from lambda_src.database.settings import Settings
 
@@ -37,14 +38,16 @@ class Database:
     """At most one open connection, reused by every invocation until it is too old, broken or stale.
 
     An execution environment handles one invocation at a time, so one connection is as many as it can use, and N
-    environments open N connections.
+    environments open N connections. `figures` counts what has happened since they were last taken.
     """
 
     def __init__(self, settings: Settings) -> None:
+        self.figures = Figures()
         self._settings = settings
         self._connection: _Connection | None = None
         self._opened_at = 0.0
-        self._connects = 0
+        self._connect_attempts = 0
+        self._was_connected = False
 
     def warm_up(self) -> None:
         """Connect while the function initialises, when CPU is free; a failure is logged, and tried again on use."""
@@ -94,24 +97,29 @@ class Database:
         timeout = min(self._settings.connect_timeout, deadline.remaining())
         try:
             # Not Connection.connect(): that rounds its timeout up to 2 s, and spends it on each address in turn.
-            generator = generators.connect(self._conninfo())
+            generator = generators.connect(self._conninfo(timeout))
             connection = _Connection(waiting.wait_conn(generator, interval=TICK, timeout=timeout), deadline)
         except (psycopg.Error, OSError) as error:
-            logger.warning("connect failed", extra={"error": str(error), "seconds": time.monotonic() - started})
+            logger.warning("connect failed", extra={"error": str(error)})
             raise
         finally:
-            self._connects += 1
+            self._connect_attempts += 1
+            self.figures.connect_seconds += time.monotonic() - started
         connection.autocommit = True  # one statement, one round trip
         connection.prepare_threshold = None  # a named prepared statement pins the client to one server connection
         self._opened_at = time.monotonic()
-        logger.info("connected", extra={"seconds": self._opened_at - started})
+        self.figures.connects += 1
+        self.figures.reconnects += self._was_connected
+        self._was_connected = True
         return connection
 
-    def _conninfo(self) -> str:
+    def _conninfo(self, timeout: float) -> str:
         settings = self._settings
+        addresses = resolve(settings.host, settings.port, timeout)
         return make_conninfo(
             host=settings.host,
-            hostaddr=self._address(),
+            # The next one at each attempt: the proxy has an address in each of two zones, and one may be out of reach.
+            hostaddr=addresses[self._connect_attempts % len(addresses)],
             port=settings.port,
             dbname=settings.database,
             user=settings.user,
@@ -121,12 +129,6 @@ class Database:
             sslrootcert=settings.root_bundle,
             gssencmode="disable",
         )
-
-    def _address(self) -> str:
-        """One of the host's addresses, the next one at each connect: the proxy has one in each of two zones."""
-        found = socket.getaddrinfo(self._settings.host, self._settings.port, type=socket.SOCK_STREAM)
-        addresses = [str(entry[4][0]) for entry in found]
-        return addresses[self._connects % len(addresses)]
 
 
 class Session:
@@ -157,11 +159,19 @@ class Session:
             try:
                 connection = self._database.connection(self._deadline)
                 connecting = False
-                cursor = connection.execute(query, parameters)
-                return cursor.fetchall() if cursor.description else []
+                return self._send(connection, query, parameters)
             except (psycopg.Error, OSError) as error:
                 self._after(error, attempt, connecting=connecting, idempotent=idempotent)
         raise AssertionError("the last attempt returns or raises")
+
+    def _send(self, connection: "_Connection", query: LiteralString, parameters: Parameters) -> list[TupleRow]:
+        figures, started = self._database.figures, time.monotonic()
+        figures.attempts += 1
+        try:
+            cursor = connection.execute(query, parameters)
+            return cursor.fetchall() if cursor.description else []
+        finally:
+            figures.query_seconds += time.monotonic() - started
 
     def _after(self, error: psycopg.Error | OSError, attempt: int, *, connecting: bool, idempotent: bool) -> None:
         """Return when another attempt is safe and there is time for it; raise otherwise."""
@@ -170,16 +180,18 @@ class Session:
             raise error
         self.uncertain = self.uncertain or decision is Verdict.RETRY_IF_IDEMPOTENT
         may_retry = decision is Verdict.RETRY or (decision is Verdict.RETRY_IF_IDEMPOTENT and idempotent)
-        wait = pause(attempt)
+        wait, left = pause(attempt), self._deadline.remaining()
         reason = f"{type(error).__name__} {getattr(error, 'sqlstate', None) or ''}".strip()
-        if not may_retry or attempt == ATTEMPTS or self._deadline.remaining() <= wait:
-            raise DatabaseUnavailable(f"{reason} at attempt {attempt}: {decision.value}") from error
-        logger.warning("trying again", extra={"attempt": attempt, "reason": reason, "pause_seconds": wait})
+        self._database.figures.deadline_exceeded += left == 0
+        if not may_retry or attempt == ATTEMPTS or left <= wait:
+            raise DatabaseUnavailable(f"{reason} at attempt {attempt}, {left:.1f} s left: {decision.value}") from error
+        self._database.figures.retries += 1
         time.sleep(wait)
 
     def _judge(self, error: psycopg.Error | OSError, *, connecting: bool) -> Verdict:
         if isinstance(error, OSError):
             return Verdict.RETRY  # the name did not resolve: only connecting raises it
+        self._database.figures.sqlstate = error.sqlstate
         broken = self._database.drop_if_busy()
         if error.sqlstate in CONNECTION_IS_GONE:
             self._database.close()

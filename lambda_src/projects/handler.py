@@ -7,6 +7,7 @@ import traceback
 
 from lambda_src.database import Database, DatabaseUnavailable, Deadline, Settings
 from lambda_src.database.deadline import Context
+from lambda_src.database.figures import Figures
 from lambda_src.projects.model import ProjectExists, ProjectNotFound, Store, VersionConflict
 from lambda_src.projects.postgres_store import PostgresStore
 from lambda_src.projects.problem import InvalidRequest, Response, problem
@@ -29,8 +30,13 @@ def handler(event: Event, context: Context) -> Response:
     started = time.monotonic()
     with database.session(Deadline.of(context, settings.deadline)) as session:
         response = respond(event, PostgresStore(session))
-    fields = {"route": event.get("routeKey"), "status": response["statusCode"]}
-    logger.info("request", extra={**fields, "milliseconds": round((time.monotonic() - started) * 1000, 1)})
+    figures, database.figures = database.figures, Figures()
+    fields = {
+        "route": event.get("routeKey"),
+        "status": response["statusCode"],
+        "milliseconds": round((time.monotonic() - started) * 1000, 1),
+    }
+    logger.info("request", extra=fields | figures.as_log_fields())
     return response
 
 

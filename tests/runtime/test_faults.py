@@ -7,7 +7,7 @@ import pytest
 
 from lambda_src.database import iam_token
 from tests.conftest import ACCESS_KEY, APPLICATION, DATABASE, as_superuser, migrated_server, stand_in_before
-from tests.runtime.conftest import Service, environment
+from tests.service import Service, environment
 
 # A request that takes longer fails its test: twice the deadline, for a machine with other work.
 TIMEOUT = 6

@@ -2,12 +2,9 @@
 
 import json
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import parse_qsl, urlsplit
-
-import pytest
 
 from lambda_src.projects.routes import ROUTE_KEYS
 from local.execution_environment import ExecutionEnvironment
@@ -63,12 +60,6 @@ def route(method: str, path: str) -> tuple[str, dict[str, str]]:
         if match := re.fullmatch(pattern, f"{method} {path}"):
             return key, match.groupdict()
     return "$default", {}
-
-
-@pytest.fixture(scope="session")
-def service(stand_in: StandIn, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    with environment(stand_in, tmp_path_factory.mktemp("function")) as running:
-        yield Service(running)
 
 
 def environment(stand_in: StandIn, directory: Path, **changed: str) -> ExecutionEnvironment:
