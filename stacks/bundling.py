@@ -5,6 +5,7 @@ read-only, compiled again at every cold start; bytecode checked against nothing 
 from an interpreter of the runtime's own minor version.
 """
 
+import os
 import shutil
 import subprocess
 import sys
@@ -79,9 +80,8 @@ def interpreter_for(python: str) -> Path | None:
 
 def _interpreters(python: str) -> Iterator[Path]:
     yield Path(sys.executable)
-    on_path = shutil.which(f"python{python}")
-    if on_path:
-        yield Path(on_path)
+    for directory in os.get_exec_path():  # all of it: the first may be a shim, see _runs_as
+        yield Path(directory, f"python{python}")
     yield from sorted(Path("~/.local/share/uv/python").expanduser().glob(f"cpython-{python}.*/bin/python{python}"))
     yield from sorted(Path("~/.pyenv/versions").expanduser().glob(f"{python}.*/bin/python{python}"))
 

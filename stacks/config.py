@@ -211,7 +211,6 @@ class Environment:
                 f"store.pool.idle_client_timeout ({self.store.pool.idle_client_timeout}): lower it, "
                 "or functions use connections that the proxy has closed"
             )
-
         if not above(self.api.timeout_seconds, self.store.statement_timeout_seconds):
             yield (
                 f"store.statement_timeout_seconds is {self.store.statement_timeout_seconds}, allowed is less than "

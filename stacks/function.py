@@ -77,6 +77,7 @@ class Function(Construct):
         A policy of its own, since the role's default policy is made before the function, whose ARN this names.
         Source: Lambda Developer Guide, "Giving Lambda functions access …", the condition lambda:SourceFunctionArn.
         """
+        arn = self.function.function_arn
         iam.Policy(
             self,
             "NoInterfaces",
@@ -86,7 +87,7 @@ class Function(Construct):
                     effect=iam.Effect.DENY,
                     actions=[*NETWORK_INTERFACE_ACTIONS, "ec2:DetachNetworkInterface"],
                     resources=["*"],
-                    conditions={"ArnEquals": {"lambda:SourceFunctionArn": self.function.function_arn}},
+                    conditions={"ArnLike": {"lambda:SourceFunctionArn": [arn, f"{arn}:*"]}},  # and its versions
                 )
             ],
         )

@@ -51,17 +51,18 @@ class Proxy(Construct):
             idle_client_timeout=Duration.seconds(pool.idle_client_timeout),
             debug_logging=pool.debug_logging,
         )
-        default_child(self.proxy).add_resource_dependency(
-            default_child(logs)
-        )  # or RDS makes the group, without retention
+        # or RDS makes the log group itself, without retention
+        default_child(self.proxy).add_resource_dependency(default_child(logs))
+        self.target_group = self.proxy.node.find_child("ProxyTargetGroup")
+        self.target_group.node.add_dependency(self.role, network.proxy)  # what it needs to log in
 
     def wait_for(self, migrations: IDependable) -> None:
-        """Register the database only when `migrations` have run, and the role may read the secret.
+        """Register the database only when `migrations` have run.
 
         CloudFormation waits until the proxy can log in, so the application user must exist by then; a proxy without
         its user waits 20 minutes and fails.
         """
-        self.proxy.node.find_child("ProxyTargetGroup").node.add_dependency(migrations, self.role)
+        self.target_group.node.add_dependency(migrations)
 
     def allow(self, function: iam.IGrantable) -> None:
         """Let a function that is in the security group `clients` log in as the application user, and as nobody else."""

@@ -60,7 +60,7 @@ class Database:
         try:
             yield Session(self, deadline)
         finally:
-            self.drop_if_busy()
+            self.drop_unless_idle()
 
     def connection(self, deadline: Deadline) -> "_Connection":
         """The open connection, or a new one; raises psycopg.OperationalError or OSError when none is to be had."""
@@ -77,12 +77,12 @@ class Database:
             self._connection.close()
             self._connection = None
 
-    def drop_if_busy(self) -> bool:
-        """Close the connection unless it is idle outside a transaction; whether that was needed."""
-        busy = self._connection is not None and self._connection.pgconn.transaction_status != TransactionStatus.IDLE
-        if busy:
+    def drop_unless_idle(self) -> bool:
+        """Close a connection that is in a transaction, or broken; whether it is broken: its last answer never came."""
+        status = self._connection.pgconn.transaction_status if self._connection else TransactionStatus.IDLE
+        if status != TransactionStatus.IDLE:
             self.close()
-        return busy
+        return status in (TransactionStatus.ACTIVE, TransactionStatus.UNKNOWN)
 
     def _is_usable(self, connection: "_Connection") -> bool:
         if connection.closed or time.monotonic() - self._opened_at > self._settings.connection_max_age:
@@ -192,7 +192,7 @@ class Session:
         if isinstance(error, OSError):
             return Verdict.RETRY  # the name did not resolve: only connecting raises it
         self._database.figures.sqlstate = error.sqlstate
-        broken = self._database.drop_if_busy()
+        broken = self._database.drop_unless_idle()
         if error.sqlstate in CONNECTION_IS_GONE:
             self._database.close()
         return verdict(error, connecting=connecting, broken=broken)

@@ -105,6 +105,7 @@ class Children:
     def __init__(self, *, python: Path, logs: Path) -> None:
         self._python, self._logs = python, logs
         self._running: dict[str, Child] = {}
+        self._ended = False
         self._lock = threading.Lock()
 
     def run(self, name: str, command: Command) -> Mapping[str, Any]:
@@ -116,14 +117,19 @@ class Children:
             child = self._running.get(name)
         if child is None or child.command != command:
             self.stop(name)
-            child = Child(command, python=self._python, log=self._logs / f"{name}.log")
-            with self._lock:
-                self._running[name] = child
+            child = self._start(name, command)
         try:
             return child.wait_until_ready()
         except ResourceError:
             self.stop(name)
             raise
+
+    def _start(self, name: str, command: Command) -> Child:
+        with self._lock:
+            if self._ended:
+                raise ResourceError(f"{command.module} is not started: the emulator is ending")
+            self._running[name] = Child(command, python=self._python, log=self._logs / f"{name}.log")
+            return self._running[name]
 
     def stop(self, name: str) -> None:
         """End the process of this name, if there is one."""
@@ -133,8 +139,9 @@ class Children:
             child.stop()
 
     def stop_all(self) -> None:
-        """End every process, all at once: proxies don't mind that their database goes."""
+        """End every process, all at once, and start no other: a deployment may still be under way."""
         with self._lock:
+            self._ended = True
             children, self._running = list(self._running.values()), {}
         threads = [threading.Thread(target=child.stop) for child in children]
         for thread in threads:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import signal
 import socket
 import threading
@@ -9,14 +10,11 @@ import time
 import urllib.error
 import urllib.request
 from pathlib import Path
-from typing import Any
-
-from hypercorn.asyncio import serve
-from hypercorn.config import Config
 
 from local.aws import internals
 from local.aws.emulation import Emulation
 from local.aws.functions import Functions
+from local.aws.gate import gate
 from local.aws.network import Network
 from local.aws.rds import Databases
 from local.aws.rds_proxy import Proxies
@@ -24,6 +22,7 @@ from local.aws.secrets_manager import Secrets
 from local.aws.sessions import Sessions
 
 START_SECONDS = 60
+SHUTDOWN_SECONDS = 5
 
 
 def run(listener: socket.socket, *, endpoint: str, state: Path, python: Path) -> None:
@@ -54,29 +53,24 @@ async def _serve(listener: socket.socket, emulation: Emulation) -> None:
 
     async def shutdown() -> None:
         await ended.wait()
+        _leave_later(emulation)
         # A function that is running would keep its caller's request, and so the server, until it has finished.
         await asyncio.to_thread(internals.end_all_environments)
 
-    config = Config()
-    config.bind = [f"fd://{listener.fileno()}"]
-    config.keep_alive_timeout = 75
-    config.errorlog = config.accesslog = None
     threading.Thread(target=_announce, args=(emulation.endpoint,), daemon=True).start()
-    await serve(_https(internals.application()), config, shutdown_trigger=shutdown)
+    await internals.serve(gate(internals.application()), listener, shutdown)
 
 
-def _https(application: Any) -> Any:
-    """The application behind what looks like an endpoint with TLS, as every AWS endpoint is.
+def _leave_later(emulation: Emulation) -> None:
+    """End the process even if something keeps it: a deployment may wait an hour for a custom resource."""
 
-    Policies that deny requests without TLS, such as that of CDK's bootstrap bucket, hold on loopback too.
-    """
+    def leave() -> None:
+        emulation.children.stop_all()
+        os._exit(0)
 
-    async def serve_request(scope: Any, receive: Any, send: Any) -> None:
-        if "headers" in scope:
-            scope["headers"] = [*scope["headers"], (b"x-forwarded-proto", b"https")]
-        await application(scope, receive, send)
-
-    return serve_request
+    timer = threading.Timer(SHUTDOWN_SECONDS, leave)
+    timer.daemon = True
+    timer.start()
 
 
 def _announce(endpoint: str) -> None:

@@ -10,6 +10,24 @@ from local.aws.sessions import Sessions
 
 FUNCTION = "AWS::Lambda::Function"
 
+# A function whose caller was killed would go on, for ever if it hangs: nobody is left to see its timeout.
+PYTHON_WATCH = """
+def _end_with_the_emulator():
+    import os, threading, time
+    emulator = os.getppid()
+    def watch():
+        while os.getppid() == emulator:
+            time.sleep(0.5)
+        os._exit(1)
+    threading.Thread(target=watch, daemon=True).start()
+_end_with_the_emulator()
+"""
+NODE_WATCH = """
+(function (emulator) {
+  setInterval(() => process.ppid === emulator || process.exit(1), 500).unref();
+})(process.ppid);
+"""
+
 
 class Functions:
     """Functions with reserved concurrency, subnets and the session of their role."""
@@ -17,7 +35,7 @@ class Functions:
     def __init__(self, emulation: Emulation, sessions: Sessions) -> None:
         self._emulation = emulation
         self._builtin = internals.builtin(FUNCTION)
-        internals.end_environments_with_the_emulator()
+        internals.begin_environments_with(PYTHON_WATCH, NODE_WATCH)
         internals.wait_less_for_logs()
         internals.replace_function_credentials(sessions.of_function)
         internals.replace_function_response(failure_response)

@@ -5,10 +5,11 @@ The rest of this package talks to the emulator as any client does, through the A
 
 import inspect
 import json
-from collections.abc import Callable, Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from importlib import import_module
 from importlib.metadata import version
 from operator import attrgetter
+from socket import socket
 from typing import Any
 
 from local.aws.resources import Properties, Request, Resource, ResourceType
@@ -80,6 +81,15 @@ def _module(name: str) -> Any:
 def application() -> Any:
     """The ASGI application that is ministack."""
     return _module("app").app
+
+
+async def serve(application: Any, listener: socket, shutdown: Callable[[], Awaitable[None]]) -> None:
+    """Answer on this socket, with the server that ministack brings, until `shutdown` returns."""
+    config = import_module("hypercorn.config").Config()
+    config.bind = [f"fd://{listener.fileno()}"]
+    config.keep_alive_timeout = 75
+    config.errorlog = config.accesslog = None
+    await import_module("hypercorn.asyncio").serve(application, config, shutdown_trigger=shutdown)
 
 
 def region() -> str:
@@ -181,30 +191,11 @@ def end_all_environments() -> None:
     _module("core.lambda_runtime").reset()
 
 
-# A function whose caller was killed would go on, for ever if it hangs: nobody is left to see its timeout.
-PYTHON_WATCH = """
-def _end_with_the_emulator():
-    import os, threading, time
-    emulator = os.getppid()
-    def watch():
-        while os.getppid() == emulator:
-            time.sleep(0.5)
-        os._exit(1)
-    threading.Thread(target=watch, daemon=True).start()
-_end_with_the_emulator()
-"""
-NODE_WATCH = """
-(function (emulator) {
-  setInterval(() => process.ppid === emulator || process.exit(1), 500).unref();
-})(process.ppid);
-"""
-
-
-def end_environments_with_the_emulator() -> None:
-    """Make the process of a function end soon after the emulator, however that ended."""
+def begin_environments_with(python: str, node: str) -> None:
+    """Run this code at the start of every function's process, by its language."""
     runtime = _module("core.lambda_runtime")
-    runtime._PYTHON_WORKER_SCRIPT = PYTHON_WATCH + runtime._PYTHON_WORKER_SCRIPT
-    runtime._NODEJS_WORKER_SCRIPT = NODE_WATCH + runtime._NODEJS_WORKER_SCRIPT
+    runtime._PYTHON_WORKER_SCRIPT = python + runtime._PYTHON_WORKER_SCRIPT
+    runtime._NODEJS_WORKER_SCRIPT = node + runtime._NODEJS_WORKER_SCRIPT
 
 
 def wait_less_for_logs() -> None:

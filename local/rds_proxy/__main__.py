@@ -158,17 +158,15 @@ def _certificate(flags: argparse.Namespace, address: str) -> tuple[Path, Path]:
         return server_certificate(flags.certificates, address)
     if not flags.tls_certificate or not flags.tls_key:
         raise ValueError("give --certificates, or --tls-certificate and --tls-key: RDS Proxy always speaks TLS")
-    for path in (flags.tls_certificate, flags.tls_key):
-        path.open().close()
-    return flags.tls_certificate, flags.tls_key
+    return _readable(flags.tls_certificate), _readable(flags.tls_key)
 
 
 def _credentials(flags: argparse.Namespace) -> Credentials:
     if bool(flags.credentials) == bool(flags.secret_arn):
         raise ValueError("give --credentials or --secret-arn: the proxy logs in to the database with a password")
-    return (
-        FileCredentials(flags.credentials) if flags.credentials else SecretCredentials(flags.secret_arn, flags.region)
-    )
+    if flags.credentials:
+        return FileCredentials(_readable(flags.credentials))
+    return SecretCredentials(flags.secret_arn, flags.region)
 
 
 def _access_keys(flags: argparse.Namespace) -> AccessKeys | None:
@@ -176,7 +174,12 @@ def _access_keys(flags: argparse.Namespace) -> AccessKeys | None:
         return None
     if not flags.access_keys:
         raise ValueError("give --access-keys, or --iam-auth disabled: tokens are verified with the keys' secrets")
-    return AccessKeys(flags.access_keys)
+    return AccessKeys(_readable(flags.access_keys))
+
+
+def _readable(path: Path) -> Path:
+    path.open().close()
+    return path
 
 
 if __name__ == "__main__":

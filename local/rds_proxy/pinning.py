@@ -108,7 +108,7 @@ def _nodes(tree: Any) -> Iterator[tuple[str, Node]]:
         value = waiting.pop()
         if isinstance(value, list):
             waiting.extend(value)
-        elif isinstance(value, dict):
+        elif isinstance(value, dict) and value.get("defname") != "set":  # CREATE FUNCTION … SET: not the session's
             for kind, child in value.items():
                 if isinstance(child, dict):
                     yield kind, child

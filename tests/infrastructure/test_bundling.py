@@ -147,23 +147,26 @@ def bare_machine(tmp_path, monkeypatch):
     interpreter_for.cache_clear()
 
 
-def test_an_interpreter_that_only_says_that_it_is_not_there_is_not_used(bare_machine):
-    shim = bare_machine / f"python{ABSENT}"
-    shim.write_text("#!/bin/sh\necho 'command not found' >&2\nexit 127\n")
-    shim.chmod(0o755)
+def interpreter_in(directory, script):
+    directory.mkdir(parents=True, exist_ok=True)
+    interpreter = directory / f"python{ABSENT}"
+    interpreter.write_text(f"#!/bin/sh\n{script}\n")
+    interpreter.chmod(0o755)
+    return interpreter
+
+
+def test_an_interpreter_that_only_says_that_it_is_not_there_is_not_used(bare_machine, monkeypatch):
+    shim = interpreter_in(bare_machine / "shims", "echo 'command not found' >&2; exit 127")
+    monkeypatch.setenv("PATH", f"{bare_machine / 'shims'}:{bare_machine / 'bin'}")
     assert interpreter_for(ABSENT) is None
-    shim.write_text(f"#!/bin/sh\necho cpython {ABSENT}\n")
+    behind = interpreter_in(bare_machine / "bin", f"echo cpython {ABSENT}")
     interpreter_for.cache_clear()
-    assert interpreter_for(ABSENT) == shim
+    assert interpreter_for(ABSENT) == behind != shim
 
 
 @pytest.mark.parametrize("place", [".pyenv/versions/{}.7/bin", ".local/share/uv/python/cpython-{}.7-linux/bin"])
 def test_an_interpreter_that_pyenv_or_uv_installed_is_found(bare_machine, place):
-    directory = bare_machine / place.format(ABSENT)
-    directory.mkdir(parents=True)
-    interpreter = directory / f"python{ABSENT}"
-    interpreter.write_text(f"#!/bin/sh\necho cpython {ABSENT}\n")
-    interpreter.chmod(0o755)
+    interpreter = interpreter_in(bare_machine / place.format(ABSENT), f"echo cpython {ABSENT}")
     assert interpreter_for(ABSENT) == interpreter
 
 

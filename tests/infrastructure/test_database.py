@@ -99,8 +99,11 @@ def test_the_proxy_is_given_its_target_only_after_the_migrations(data, target_gr
     assert set(of_type(data, "Custom::Trigger")) <= set(target_group["DependsOn"])
 
 
-def test_the_proxy_is_given_its_target_only_when_its_role_can_read_the_secret(target_group):
-    assert {"ProxyRole46D67FAB", "ProxyRoleDefaultPolicy02214CAB"} <= set(target_group["DependsOn"])
+def test_the_proxy_is_given_its_target_only_when_it_can_log_in(data, target_group):
+    """Its role may read the secret, and its group lets it out to the database."""
+    egress = {key for key in of_type(data, "AWS::EC2::SecurityGroupEgress") if key.startswith("NetworkProxyto")}
+    assert len(egress) == 1
+    assert {"ProxyRole46D67FAB", "ProxyRoleDefaultPolicy02214CAB"} | egress <= set(target_group["DependsOn"])
 
 
 def test_migrations_wait_for_everything_they_need_to_reach(data):

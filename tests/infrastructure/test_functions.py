@@ -111,7 +111,9 @@ def test_code_cannot_use_what_lambda_needs_to_attach_it_to_the_vpc(synthesized, 
     (denied,) = [each for each in statements if each["Effect"] == "Deny"]
     assert {each for each in allowed["Action"] if each.startswith("ec2:")} <= set(denied["Action"])
     assert denied["Resource"] == "*"
-    assert denied["Condition"] == {"ArnEquals": {"lambda:SourceFunctionArn": {"Fn::GetAtt": [function, "Arn"]}}}
+    arn = {"Fn::GetAtt": [function, "Arn"]}
+    versions = {"Fn::Join": ["", [arn, ":*"]]}
+    assert denied["Condition"] == {"ArnLike": {"lambda:SourceFunctionArn": [arn, versions]}}
 
 
 def listed(value):

@@ -88,12 +88,14 @@ class Database:
         return psycopg.connect(host=host, user=user, password=password, dbname=database, **parameters)
 
     def run(self, statement: str, database: str = "one") -> Any:
-        """The first column of the first row, as the superuser."""
+        """The first column of the first row, if there is one, as the superuser."""
         with self.connect("rdsadmin", database) as connection:
-            return connection.execute(statement).fetchone()[0]
+            cursor = connection.execute(statement)
+            return cursor.fetchone()[0] if cursor.description else None
 
-    def backends(self) -> int:
-        return self.run("SELECT count(*) FROM pg_stat_activity WHERE usename IN ('app', 'other')")
+    def backends(self, application_name: str) -> int:
+        """How many sessions of one application PostgreSQL has."""
+        return self.run(f"SELECT count(*) FROM pg_stat_activity WHERE application_name = '{application_name}'")
 
 
 @pytest.fixture(scope="session")
@@ -222,11 +224,19 @@ class RunningProxy:
 
 
 @pytest.fixture(scope="session")
-def proxy(database: Database) -> Iterator[RunningProxy]:
-    """A stand-in with default settings, shared: tests leave nothing behind in it."""
+def shared_proxy(database: Database) -> Iterator[RunningProxy]:
     running = RunningProxy.start(database)
     yield running
     running.stop()
+
+
+@pytest.fixture
+def proxy(shared_proxy: RunningProxy) -> Iterator[RunningProxy]:
+    """A stand-in with default settings; its clients end with the test, and the stand-in goes on."""
+    shared_proxy.records.lines.clear()
+    yield shared_proxy
+    shared_proxy.clients.close()
+    eventually(lambda: shared_proxy.metrics()["ClientConnections"] == 0)
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """The process of the local AWS: how it starts, what it listens on, and that nothing is left of it."""
 
+import contextlib
 import json
 import signal
 import socket
@@ -7,10 +8,14 @@ import subprocess
 import sys
 import threading
 import time
+import urllib.error
+import urllib.request
 from pathlib import Path
 
 import pytest
+from botocore.exceptions import ClientError, HTTPClientError
 
+from local.aws.gate import refusal
 from tests.local.aws_emulator import (
     NETWORK,
     PYTHON,
@@ -82,6 +87,33 @@ def test_another_ministack_is_a_sentence_that_says_what_changed(tmp_path, change
     assert sentence in refused(PYTHON, "-c", f"{code}; {start}", *command(tmp_path)[2:])
 
 
+@pytest.mark.parametrize(
+    ("path", "headers", "reason"),
+    [
+        ("/", {"Origin": "https://example.com"}, "not for web pages"),
+        ("/", {"Sec-Fetch-Site": "cross-site"}, "not for web pages"),
+        ("/", {"Host": "rebound.example.com"}, "is called as 127.0.0.1 or localhost"),
+        ("/_ministack/reset", {}, "is reset by ending it"),
+        ("/_aws/execute-api/00000000/x", {"Origin": "https://example.com"}, None),
+        ("/", {"Host": "bucket.localhost"}, None),
+        ("/", {"Sec-Fetch-Site": "none"}, None),  # typed into the address bar
+    ],
+)
+def test_web_pages_reach_deployed_apis_and_nothing_else(path, headers, reason):
+    given = {"host": "127.0.0.1:4566", **{name.lower(): value for name, value in headers.items()}}
+    found = refusal(path, given)
+    assert (found is None) if reason is None else reason in found
+
+
+def test_a_refused_request_gets_its_reason(tmp_path):
+    with running_emulator(tmp_path) as emulator:
+        page = urllib.request.Request(f"{emulator.endpoint}/", headers={"Origin": "https://example.com"})
+        with pytest.raises(urllib.error.HTTPError, match="403") as refused, urllib.request.urlopen(page, timeout=30):
+            pass
+        with refused.value as answer:
+            assert "not for web pages" in json.load(answer)["message"]
+
+
 def listening(pids):
     """The addresses on which these processes listen, as the kernel knows them."""
     inodes = set()
@@ -100,6 +132,11 @@ def listening(pids):
     return found
 
 
+def call_until_cut_off(functions, name):
+    with contextlib.suppress(ClientError, HTTPClientError):
+        functions.invoke(FunctionName=name)
+
+
 @linux_only
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
 def test_it_listens_on_loopback_only_and_nothing_is_left_of_it(tmp_path, number):
@@ -110,7 +147,8 @@ def test_it_listens_on_loopback_only_and_nothing_is_left_of_it(tmp_path, number)
         names = emulator.deploy("everything", resources, Busy={"Ref": "Busy"}, Idle={"Ref": "Idle"})
         functions = emulator.client("lambda")
         assert json.load(functions.invoke(FunctionName=names["Idle"])["Payload"]) == "done"
-        functions.invoke(FunctionName=names["Busy"], InvocationType="Event")
+        caller = threading.Thread(target=call_until_cut_off, args=(functions, names["Busy"]))
+        caller.start()
         deadline, poll = time.monotonic() + DEADLINE_SECONDS, threading.Event()
         while not (tmp_path / "started").exists():
             assert time.monotonic() < deadline
@@ -126,3 +164,21 @@ def test_it_listens_on_loopback_only_and_nothing_is_left_of_it(tmp_path, number)
         while left := [pid for pid in processes if is_running(pid)]:
             assert time.monotonic() < deadline, left
             poll.wait(0.05)
+        caller.join()
+
+
+@linux_only
+def test_a_deployment_that_waits_for_an_answer_does_not_keep_it(tmp_path):
+    with running_emulator(tmp_path) as emulator:
+        silent = function("def handler(event, context): pass")
+        custom = {"Type": "Custom::Silent", "Properties": {"ServiceToken": {"Fn::GetAtt": ["Silent", "Arn"]}}}
+        template = {"Resources": {"Role": role("lambda"), "Silent": silent, "Custom": custom}}
+        cloudformation = emulator.client("cloudformation")
+        cloudformation.create_stack(
+            StackName="waiting", TemplateBody=json.dumps(template), Capabilities=["CAPABILITY_NAMED_IAM"]
+        )
+        deadline, poll = time.monotonic() + DEADLINE_SECONDS, threading.Event()
+        while not emulator.client("lambda").list_functions()["Functions"] or not descendants(emulator.process.pid):
+            assert time.monotonic() < deadline
+            poll.wait(0.05)
+        assert emulator.stop() == 0

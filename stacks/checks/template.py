@@ -1,0 +1,337 @@
+"""The resources of a stage, with what refers to what: CloudFormation's intrinsic functions, as far as they can be known.
+
+A value that only a deployment decides (a parameter, an account's number, a condition) becomes Unknown, and no rule may
+conclude anything from it. A reference to a resource of the stage becomes an Attribute, also across stacks.
+"""
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+Json = dict[str, Any]
+GENERIC_TOKEN = re.compile(r"\$\{([^}]+)\}")
+
+
+@dataclass(frozen=True)
+class Unknown:
+    """What only a deployment decides. Equal keys mean equal values; different keys mean nothing."""
+
+    key: str
+
+
+@dataclass(frozen=True)
+class Attribute:
+    """An attribute of a resource of the stage; `name` is "Ref" for what Ref gives."""
+
+    resource: "Resource"
+    name: str
+
+
+@dataclass(frozen=True)
+class Text:
+    """A text of which some parts are known only when it is deployed."""
+
+    parts: tuple[Any, ...]
+
+    @property
+    def literal(self) -> str:
+        """The known parts, with a NUL where something unknown is."""
+        return "".join(part if isinstance(part, str) else "\0" for part in self.parts)
+
+
+@dataclass(eq=False)
+class Template:
+    """One stack's template, resolved in the context of its stage."""
+
+    body: Json
+    stack: str
+    path: str = ""
+    name: str | None = None
+    region: str | None = None
+    account: str | None = None
+    tags: Mapping[str, str] = field(default_factory=dict)
+    arguments: Mapping[str, Any] = field(default_factory=dict)  # a nested stack's parameters, already resolved
+    stage: "Templates | None" = None
+    nested: dict[str, "Template"] = field(default_factory=dict)  # by the logical id of AWS::CloudFormation::Stack
+
+    @cached_property
+    def resources(self) -> dict[str, "Resource"]:
+        """Every resource by its logical id."""
+        found = self.body.get("Resources", {})
+        return {id: Resource(self, id, body.get("Type", ""), body) for id, body in found.items()}
+
+    def output(self, name: str) -> Any:
+        """The resolved value of an output, or None when there is none of that name."""
+        output = self.body.get("Outputs", {}).get(name)
+        return None if output is None else self.resolve(output.get("Value"))
+
+    def resolve(self, value: Any) -> Any:
+        """A value of the template without intrinsic functions; AWS::NoValue is None, and left out of collections."""
+        if isinstance(value, list):
+            return [each for each in map(self.resolve, value) if each is not None]
+        if not isinstance(value, dict):
+            return value
+        if len(value) == 1:
+            ((function, argument),) = value.items()
+            if function == "Ref" or function.startswith("Fn::"):
+                return self._call(function, argument)
+        resolved = {key: self.resolve(each) for key, each in value.items()}
+        return {key: each for key, each in resolved.items() if each is not None}
+
+    def _call(self, function: str, argument: Any) -> Any:
+        unknown = Unknown(f"{self.stack}:{json.dumps({function: argument}, sort_keys=True)}")
+        if function == "Ref":
+            return self._reference(argument, unknown)
+        if function == "Fn::GetAtt":
+            return self._attribute(argument, unknown)
+        if function == "Fn::Sub":
+            return self._substitute(argument)
+        if function == "Fn::ImportValue":
+            return self._imported(self.resolve(argument), unknown)
+        resolved = self.resolve(argument)
+        if function == "Fn::GetStackOutput":
+            return self._output_of(resolved, unknown)
+        if function in FUNCTIONS and isinstance(resolved, list):
+            return FUNCTIONS[function](self, resolved, unknown)
+        return unknown
+
+    def _reference(self, name: Any, unknown: Unknown) -> Any:
+        if name == "AWS::NoValue":
+            return None
+        pseudo = {"AWS::Region": self.region, "AWS::AccountId": self.account, "AWS::StackName": self.name}
+        if pseudo.get(name) is not None:
+            return pseudo[name]
+        if name in self.arguments:
+            return self.arguments[name]
+        return Attribute(self.resources[name], "Ref") if name in self.resources else unknown
+
+    def _attribute(self, argument: Any, unknown: Unknown) -> Any:
+        name, attribute = argument.split(".", 1) if isinstance(argument, str) else (argument[0], argument[1])
+        if not isinstance(attribute, str) or name not in self.resources:
+            return unknown
+        if name in self.nested and attribute.startswith("Outputs."):
+            found = self.nested[name].output(attribute.removeprefix("Outputs."))
+            return unknown if found is None else found
+        return Attribute(self.resources[name], attribute)
+
+    def _substitute(self, argument: Any) -> Any:
+        text, variables = (argument, {}) if isinstance(argument, str) else (argument[0], argument[1])
+        parts: list[Any] = []
+        for index, piece in enumerate(GENERIC_TOKEN.split(text)):
+            if index % 2 == 0:
+                parts.append(piece)
+            elif piece.startswith("!"):
+                parts.append(f"${{{piece[1:]}}}")
+            elif piece in variables:
+                parts.append(self.resolve(variables[piece]))
+            else:
+                parts.append(self.resolve({"Fn::GetAtt": piece} if "." in piece else {"Ref": piece}))
+        return joined(parts)
+
+    def _imported(self, name: Any, unknown: Unknown) -> Any:
+        found = self.stage.exports.get(name) if self.stage and isinstance(name, str) else None
+        return unknown if found is None else found[0].resolve(found[1])
+
+    def _output_of(self, argument: Any, unknown: Unknown) -> Any:
+        if self.stage and isinstance(argument, dict):
+            for template in self.stage.templates:
+                if template.name is not None and template.name == argument.get("StackName"):
+                    found = template.output(str(argument.get("OutputName")))
+                    return unknown if found is None else found
+        return unknown
+
+
+@dataclass(eq=False)
+class Resource:
+    """One resource, whose `properties` are resolved."""
+
+    template: Template
+    id: str
+    type: str
+    body: Json
+
+    @cached_property
+    def properties(self) -> Json:
+        """The resolved properties; what is not set is not in it."""
+        resolved = self.template.resolve(self.body.get("Properties", {}))
+        return resolved if isinstance(resolved, dict) else {}
+
+    def get(self, *path: str) -> Any:
+        """A property of a property; None when it is not set, Unknown when that cannot be known."""
+        return within(self.properties, *path)
+
+    def __hash__(self) -> int:
+        return id(self)
+
+
+class Templates:
+    """All templates that are deployed together: those of one stage, nested stacks included."""
+
+    def __init__(self, templates: Iterable[Template]) -> None:
+        self.templates: list[Template] = []
+        for template in templates:
+            self._add(template)
+
+    def _add(self, template: Template) -> None:
+        template.stage = self
+        self.templates.append(template)
+        for nested in template.nested.values():
+            self._add(nested)
+
+    @cached_property
+    def exports(self) -> dict[str, tuple[Template, Any]]:
+        """What stacks export, by name, unresolved."""
+        found: dict[str, tuple[Template, Any]] = {}
+        for template in self.templates:
+            for output in template.body.get("Outputs", {}).values():
+                name = template.resolve(output.get("Export", {}).get("Name"))
+                if isinstance(name, str):
+                    found[name] = (template, output.get("Value"))
+        return found
+
+    @cached_property
+    def _by_type(self) -> dict[str, list[Resource]]:
+        found: dict[str, list[Resource]] = {}
+        for resource in self:
+            found.setdefault(resource.type, []).append(resource)
+        return found
+
+    def __iter__(self) -> Iterator[Resource]:
+        for template in self.templates:
+            yield from template.resources.values()
+
+    def of_type(self, *types: str) -> list[Resource]:
+        """Every resource of one of these types."""
+        return [resource for kind in types for resource in self._by_type.get(kind, [])]
+
+
+def within(value: Any, *path: str) -> Any:
+    """What a resolved value holds at a path; None when nothing, Unknown when that cannot be known."""
+    for name in path:
+        if isinstance(value, Unknown) or value is None:
+            return value
+        value = value.get(name) if isinstance(value, dict) else None
+    return value
+
+
+def joined(parts: Iterable[Any]) -> Any:
+    """Resolved parts as one value: a str where all are known, a Text otherwise."""
+    flat: list[Any] = []
+    for part in parts:
+        for piece in part.parts if isinstance(part, Text) else (part,):
+            known = str(piece) if isinstance(piece, str | int | float) else piece
+            if isinstance(known, str) and flat and isinstance(flat[-1], str):
+                flat[-1] += known
+            elif known not in ("", None):
+                flat.append(known)
+    if not flat or (len(flat) == 1 and isinstance(flat[0], str)):
+        return flat[0] if flat else ""
+    return flat[0] if len(flat) == 1 else Text(tuple(flat))
+
+
+def _join(_: Template, argument: Sequence[Any], unknown: Unknown) -> Any:
+    if len(argument) != 2 or not isinstance(argument[1], list):
+        return unknown
+    delimiter, values = argument
+    parts = [part for value in values for part in (delimiter, value)]
+    return joined(parts[1:])
+
+
+def _split(_: Template, argument: Sequence[Any], unknown: Unknown) -> Any:
+    if len(argument) != 2 or not isinstance(argument[0], str):
+        return unknown
+    delimiter, value = argument
+    if isinstance(value, str):
+        return value.split(delimiter)
+    return Split(delimiter, value) if isinstance(value, Attribute) else unknown
+
+
+def _select(_: Template, argument: Sequence[Any], unknown: Unknown) -> Any:
+    if len(argument) != 2 or not str(argument[0]).isdigit():
+        return unknown
+    index, values = int(argument[0]), argument[1]
+    if isinstance(values, Split):
+        return Attribute(values.value.resource, f"{values.value.name}{values.delimiter}{index}")
+    return values[index] if isinstance(values, list) and index < len(values) else unknown
+
+
+def _find_in_map(template: Template, argument: Sequence[Any], unknown: Unknown) -> Any:
+    if len(argument) != 3 or not all(isinstance(each, str) for each in (argument[0], argument[2])):
+        return unknown
+    table = template.body.get("Mappings", {}).get(argument[0], {})
+    if isinstance(argument[1], str):
+        found = table.get(argument[1], {}).get(argument[2])
+        return unknown if found is None else found
+    column = {str(row.get(argument[2])) for row in table.values()}
+    return column.pop() if len(column) == 1 else unknown
+
+
+@dataclass(frozen=True)
+class Split:
+    """A reference that Fn::Split cuts up; Fn::Select of it is still about the same resource."""
+
+    delimiter: str
+    value: Attribute
+
+
+FUNCTIONS = {"Fn::Join": _join, "Fn::Split": _split, "Fn::Select": _select, "Fn::FindInMap": _find_in_map}
+
+
+def number(value: Any) -> float | None:
+    """A resolved value as a number (templates write 20 and "20"); None when it is none, or unknown."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    try:
+        return float(value)
+    except ValueError:
+        return None
+
+
+def truth(value: Any) -> bool | None:
+    """A resolved value as a bool (templates write true and "true"); absent is False, unknown is None."""
+    if value is None:
+        return False
+    return {"true": True, "false": False}.get(str(value).lower()) if isinstance(value, bool | str) else None
+
+
+def listed(value: Any) -> list[Any]:
+    """A resolved value that may be one or several; absent is none."""
+    if value is None:
+        return []
+    return value if isinstance(value, list) else [value]
+
+
+def mentioned(value: Any) -> Iterator[Attribute]:
+    """Every reference to a resource of the stage in a resolved value, however deep."""
+    if isinstance(value, Attribute):
+        yield value
+    elif isinstance(value, Text):
+        for part in value.parts:
+            yield from mentioned(part)
+    elif isinstance(value, dict):
+        for each in value.values():
+            yield from mentioned(each)
+    elif isinstance(value, list):
+        for each in value:
+            yield from mentioned(each)
+
+
+def mentions(value: Any, resource: Resource) -> bool:
+    """Whether a resolved value refers to this resource."""
+    return any(attribute.resource is resource for attribute in mentioned(value))
+
+
+def shown(value: Any) -> str:
+    """A resolved value for a person."""
+    if value is None:
+        return "not set"
+    if isinstance(value, Attribute):
+        return value.resource.id if value.name == "Ref" else f"{value.resource.id}.{value.name}"
+    if isinstance(value, Text):
+        return "".join(part if isinstance(part, str) else f"${{{shown(part)}}}" for part in value.parts)
+    if isinstance(value, Unknown):
+        return "known when deployed"
+    return value if isinstance(value, str) else json.dumps(value, default=shown)

@@ -1,0 +1,162 @@
+"""What is wrong with a budget: every inequality that fails, with its numbers and the changes that repair it.
+
+The rules are in stacks/budget_rules.py. A repair is found by trying: it is named only if the rule holds with it, and no
+rule that held before fails as an error.
+"""
+
+from bisect import bisect_left
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from stacks.capacity import Budget
+from stacks.instance_classes import larger
+from stacks.plan import INPUTS_OF_A_FUNCTION
+
+ERROR = "error"  # refused
+WARNING = "warning"  # said, and accepted
+IN_PRODUCTION = "in production"  # an error in prod; elsewhere a note in the documents
+NOTE = "note"
+
+
+@dataclass(frozen=True)
+class Repair:
+    """One input, the value that repairs a finding, and the value that it has now."""
+
+    name: str
+    value: Any
+    now: Any
+
+    def __str__(self) -> str:
+        if isinstance(self.value, str | bool) or self.now is None:
+            return f"set {self.name} to {self.value}"
+        return f"{'raise' if self.value > self.now else 'lower'} {self.name} to {self.value}"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A rule that fails: its id, how bad that is, one sentence with the numbers, and what would repair it."""
+
+    id: str
+    severity: str
+    sentence: str
+    repairs: tuple[Repair, ...] = ()
+
+    def __str__(self) -> str:
+        *most, last = [str(repair) for repair in self.repairs] or [""]
+        repairs = f"{', '.join(most)}{', or ' if most else ''}{last}"
+        return f"{self.id} {self.sentence}{': ' if repairs else ''}{repairs}"
+
+
+@dataclass(frozen=True)
+class Input:
+    """An input that may repair a finding: its name, its value now, and better ones, the nearest first."""
+
+    name: str
+    now: Callable[[Budget], Any]
+    better: Callable[[Budget], Sequence[Any]]
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One inequality. `sentence` says how it fails, or None where it holds; `inputs` are what may repair it."""
+
+    id: str
+    severity: str
+    sentence: Callable[[Budget], str | None]
+    inputs: tuple[Input, ...] = ()
+
+    def holds(self, budget: Budget) -> bool:
+        """Whether there is nothing to say."""
+        return self.sentence(budget) is None
+
+
+def up(name: str, most: int) -> Input:
+    """A whole number that may be raised to `most`."""
+    return Input(name, now(name), lambda budget: range(now(name)(budget) + 1, most + 1))
+
+
+def down(name: str, least: int) -> Input:
+    """A whole number that may be lowered to `least`."""
+    return Input(name, now(name), lambda budget: range(now(name)(budget) - 1, least - 1, -1))
+
+
+def becomes(name: str, value: object) -> Input:
+    """One value that would be right."""
+    return Input(name, now(name), lambda _: [value])
+
+
+LARGER_INSTANCE = Input(
+    "instance",
+    lambda budget: budget.plan.instance,
+    lambda budget: [each.name for each in larger(budget.instance_class)] if budget.plan.max_connections is None else [],
+)
+
+# Inputs whose value in force is the budget's, since the plan may have left it out.
+IN_FORCE = {"statement_timeout_seconds": "statement_timeout"}
+
+
+def now(name: str) -> Callable[[Budget], Any]:
+    """Where the value in force of an input is: in the budget, the plan, or the function that reserves most."""
+
+    def read(budget: Budget) -> Any:
+        if name in INPUTS_OF_A_FUNCTION:
+            return getattr(budget.plan.workloads[_largest(budget)], name)
+        value = getattr(budget, IN_FORCE.get(name, name), None)
+        return getattr(budget.plan, name) if value is None else value
+
+    return read
+
+
+def findings(budget: Budget, rules: Sequence[Rule]) -> tuple[Finding, ...]:
+    """Every rule that fails, errors first."""
+    failing = [(rule, sentence) for rule in rules if (sentence := rule.sentence(budget)) is not None]
+    found = [
+        Finding(rule.id, severity(rule, budget), sentence, _repairs(rule, budget, rules)) for rule, sentence in failing
+    ]
+    return tuple(sorted(found, key=lambda each: [ERROR, WARNING, NOTE].index(each.severity)))
+
+
+def severity(rule: Rule, budget: Budget) -> str:
+    """How bad it is that this rule fails, in this environment."""
+    if rule.severity != IN_PRODUCTION:
+        return rule.severity
+    return ERROR if budget.plan.is_production else NOTE
+
+
+def _repairs(rule: Rule, budget: Budget, rules: Sequence[Rule]) -> tuple[Repair, ...]:
+    held = [each for each in rules if severity(each, budget) == ERROR and each.holds(budget)]
+    found = (_repair(rule, each, budget) for each in rule.inputs)
+    return tuple(
+        repair
+        for repair in found
+        if repair and all(each.holds(_changed(budget, repair.name, repair.value)) for each in held)
+    )
+
+
+def _repair(rule: Rule, changing: Input, budget: Budget) -> Repair | None:
+    """The nearest value with which the rule holds; it is searched by halves, since better values stay better."""
+    name = _name(changing.name, budget)
+    values = changing.better(budget)
+    index = bisect_left(values, True, key=lambda value: rule.holds(_changed(budget, name, value)))
+    if index == len(values):
+        return None
+    repaired = values[index]
+    return Repair(name, repaired, changing.now(budget)) if rule.holds(_changed(budget, name, repaired)) else None
+
+
+def _changed(budget: Budget, name: str, value: object) -> Budget:
+    return Budget.of(budget.plan.changed({name: value}))
+
+
+def _name(name: str, budget: Budget) -> str:
+    """Of several functions, the one that reserves most is changed, and named."""
+    workloads = budget.plan.workloads
+    if name not in INPUTS_OF_A_FUNCTION or len(workloads) == 1:
+        return name
+    return f"{workloads[_largest(budget)].name}.{name}"
+
+
+def _largest(budget: Budget) -> int:
+    workloads = budget.plan.workloads
+    return max(range(len(workloads)), key=lambda index: workloads[index].reserved_concurrency)

@@ -1,0 +1,183 @@
+"""What PostgreSQL's errors come to: each caused in a real server, through the stand-in."""
+
+import contextlib
+import threading
+
+import psycopg
+import pytest
+
+from lambda_src.database import Database, DatabaseUnavailable, Deadline, Settings
+from tests.conftest import APPLICATION, DATABASE, as_superuser, migrated_server, stand_in_before
+
+UPDATE = "UPDATE project SET name = %(name)s WHERE tenant = %(tenant)s RETURNING name"
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    with migrated_server(tmp_path_factory.mktemp("errors"), statement_timeout=1) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def proxy(server, certificates, tmp_path_factory):
+    running = stand_in_before(server, certificates, tmp_path_factory.mktemp("proxy"), percent=10)
+    running.start()
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+def database(proxy, monkeypatch):
+    for name, value in proxy.variables.items():
+        monkeypatch.setenv(name, value)
+    opened = Database(Settings.from_environment())
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def other(server):
+    """Another session, outside the pool, with two projects of the tenant `acme` to quarrel about."""
+    with as_superuser(server) as connection:
+        connection.execute("DELETE FROM project")
+        connection.execute(
+            "INSERT INTO project (tenant, id, name, version, created_at, updated_at)"
+            " SELECT tenant, gen_random_uuid(), 'old', 1, now(), now() FROM unnest(ARRAY['acme', 'brick']) tenant"
+        )
+        yield connection
+
+
+@contextlib.contextmanager
+def applications_sessions_with(server, setting, value):
+    """New sessions of the application have the setting; those in the pool are ended."""
+    change(server, f"SET {setting} = '{value}'")
+    try:
+        yield
+    finally:
+        change(server, f"RESET {setting}")
+
+
+def change(server, clause):
+    with as_superuser(server) as connection:
+        connection.execute(f"ALTER ROLE {APPLICATION} IN DATABASE {DATABASE} {clause}")
+        pool = "FROM pg_stat_activity WHERE usename = %s"
+        connection.execute(f"SELECT pg_terminate_backend(pid, 5000) {pool}", [APPLICATION])
+
+
+def ask(database, query, parameters=None, *, seconds=3, idempotent=False):
+    with database.session(Deadline(seconds)) as session:
+        return session.all(query, parameters or {}, idempotent=idempotent)
+
+
+def wait_until_blocked(connection):
+    while connection.execute("SELECT count(*) FROM pg_locks WHERE NOT granted").fetchone() == (0,):
+        pass
+
+
+def test_a_serialization_failure_is_tried_again(server, database, other):
+    with applications_sessions_with(server, "default_transaction_isolation", "repeatable read"):
+        answers = []
+        with other.transaction():
+            other.execute("UPDATE project SET name = 'theirs' WHERE tenant = 'acme'")
+            thread = threading.Thread(
+                target=lambda: answers.append(ask(database, UPDATE, {"tenant": "acme", "name": "ours"}))
+            )
+            thread.start()
+            with as_superuser(server) as observer:
+                wait_until_blocked(observer)
+        thread.join()
+    assert answers == [[("ours",)]]
+    assert (database.figures.retries, database.figures.sqlstate) == (1, "40001")
+
+
+def test_a_deadlock_is_tried_again(server, database, other):
+    in_order = "SELECT id FROM project ORDER BY tenant FOR UPDATE"
+    both = f"UPDATE project SET name = 'ours' WHERE id IN ({in_order}) RETURNING name"
+    with as_superuser(server) as connection:
+        # Long enough for the other to wait too; ours looks for the deadlock first, as it waited first.
+        connection.execute("ALTER SYSTEM SET deadlock_timeout = '300ms'")
+        connection.execute("SELECT pg_reload_conf()")
+        answers = []
+        with other.transaction():
+            other.execute("UPDATE project SET name = 'theirs' WHERE tenant = 'brick'")
+            thread = threading.Thread(target=lambda: answers.append(ask(database, both)))
+            thread.start()
+            wait_until_blocked(connection)
+            other.execute("SET LOCAL deadlock_timeout = '10s'")
+            other.execute("UPDATE project SET name = 'theirs' WHERE tenant = 'acme'")
+        thread.join()
+    assert answers == [[("ours",), ("ours",)]]
+    assert (database.figures.retries, database.figures.sqlstate) == (1, "40P01")
+
+
+def test_a_statement_that_is_cancelled_by_its_timeout_is_not_tried_again(database):
+    with pytest.raises(DatabaseUnavailable, match="57014 at attempt 1"):
+        ask(database, "SELECT pg_sleep(30)", idempotent=True)
+    assert database.figures.attempts == 1
+    assert ask(database, "SELECT 1") == [(1,)]
+
+
+def test_the_deadline_ends_a_statement_that_no_timeout_ends(server, database):
+    with applications_sessions_with(server, "statement_timeout", "0"):
+        with pytest.raises(DatabaseUnavailable):
+            ask(database, "SELECT pg_sleep(5)", seconds=0.5, idempotent=True)
+        assert database.figures.deadline_exceeded == 1
+        assert ask(database, "SELECT 1") == [(1,)]
+
+
+def test_a_database_that_became_read_only_is_unavailable_for_writes_until_it_is_writable(server, database, other):
+    assert ask(database, "SELECT 1") == [(1,)]
+    with applications_sessions_with(server, "default_transaction_read_only", "on"):
+        with pytest.raises(DatabaseUnavailable, match="25006"):
+            ask(database, UPDATE, {"tenant": "acme", "name": "ours"})
+        assert ask(database, "SELECT name FROM project WHERE tenant = 'acme'") == [("old",)]
+    assert ask(database, UPDATE, {"tenant": "acme", "name": "ours"}) == [("ours",)]
+
+
+def test_a_write_is_repeated_when_the_database_becomes_writable_in_time(server, database, other):
+    with applications_sessions_with(server, "default_transaction_read_only", "on"):
+        answers = []
+        thread = threading.Thread(
+            target=lambda: answers.append(ask(database, UPDATE, {"tenant": "acme", "name": "ours"}))
+        )
+        thread.start()
+        while not database.figures.retries:
+            pass
+    thread.join()
+    assert answers == [[("ours",)]]
+    assert database.figures.sqlstate == "25006"
+
+
+def test_a_statement_that_is_wrong_is_raised_and_leaves_the_connection(database):
+    assert ask(database, "SELECT 1") == [(1,)]
+    with pytest.raises(psycopg.errors.UndefinedColumn):
+        ask(database, "SELECT nonsense")
+    assert ask(database, "SELECT 1") == [(1,)]
+    assert database.figures.connects == 1
+
+
+@pytest.mark.parametrize("left_open", ["BEGIN", "BEGIN; SELECT nonsense"])
+def test_what_a_request_leaves_open_is_closed_with_it(server, database, left_open):
+    with contextlib.suppress(psycopg.Error), database.session(Deadline(3)) as session:
+        session.all(left_open, {}, idempotent=False)
+    with as_superuser(server) as connection:
+        states = "SELECT count(*) FROM pg_stat_activity WHERE state LIKE 'idle in transaction%'"
+        while connection.execute(states).fetchone() != (0,):
+            pass
+    assert ask(database, "SELECT 1") == [(1,)]
+    assert database.figures.connects == 2
+
+
+def test_a_connection_older_than_its_age_is_replaced(proxy, database, monkeypatch):
+    assert ask(database, "SELECT 1") == [(1,)]
+    monkeypatch.setenv("DB_CONNECTION_MAX_AGE_SECONDS", "0.000001")
+    database._settings = Settings.from_environment()
+    assert ask(database, "SELECT 1") == [(1,)]
+    assert (database.figures.connects, database.figures.reconnects) == (2, 1)
+
+
+def test_a_name_that_does_not_resolve_is_unavailable(database, monkeypatch):
+    monkeypatch.setenv("DB_HOST", "nowhere.invalid")
+    nowhere = Database(Settings.from_environment())
+    with pytest.raises(DatabaseUnavailable, match="gaierror"):
+        ask(nowhere, "SELECT 1")
