@@ -22,6 +22,7 @@ Address = tuple[str, int]
 T = TypeVar("T")
 
 CHUNK = 256 * 1024
+BACKLOG = 128
 PATIENCE = 10  # seconds for the forwarder's own thread to do what it was told
 RESET = struct.pack("ii", 1, 0)  # SO_LINGER: close with RST
 
@@ -41,7 +42,7 @@ class Forwarder:
         self._loop = asyncio.new_event_loop()
         self._passing = asyncio.Event()
         self._passing.set()
-        self._listener: asyncio.Server | None = None
+        self._listener: socket.socket | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._cuts = 0
         self._thread = threading.Thread(target=self._loop.run_forever, name="forwarder", daemon=True)
@@ -56,7 +57,7 @@ class Forwarder:
     def start(self) -> Address:
         """Listen; returns the address."""
         self._thread.start()
-        self._wait(self._listen())
+        self._call(self._listen)
         return self.address
 
     def stop(self) -> None:
@@ -105,17 +106,32 @@ class Forwarder:
         """Take back `black_hole` and `refuse`: what was held up arrives late, as TCP would send it again."""
         self._call(self._passing.set)
         if self._listener is None:
-            self._wait(self._listen())
+            self._call(self._listen)
 
-    async def _listen(self) -> None:
-        self._listener = await asyncio.start_server(self._accept, *self.address)
-        host, port = self._listener.sockets[0].getsockname()[:2]
+    def _listen(self) -> None:
+        self._listener = socket.create_server(self.address, backlog=BACKLOG)
+        self._listener.setblocking(False)
+        host, port = self._listener.getsockname()[:2]
         self.address = (host, port)
+        self._loop.add_reader(self._listener, self._accept)
 
     def _stop_listening(self) -> None:
         if self._listener is not None:
+            self._accept()  # who got in before is in
+            self._loop.remove_reader(self._listener)
             self._listener.close()
             self._listener = None
+
+    def _accept(self) -> None:
+        while self._listener is not None:
+            try:
+                client, _ = self._listener.accept()
+            except BlockingIOError:
+                return
+            self.connections += 1
+            task = self._loop.create_task(self._forward(client))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
 
     def _end_all(self, *, reset: bool) -> None:
         for connection in list(self._open):
@@ -129,19 +145,13 @@ class Forwarder:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        if task is not None:
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
-        self.connections += 1
+    async def _forward(self, client: socket.socket) -> None:
+        reader, writer = await asyncio.open_connection(sock=client)
         try:
             upstream_reader, upstream_writer = await asyncio.open_connection(*self.upstream)
         except OSError:
             _end(writer, reset=True)
             return
-        for end in (writer, upstream_writer):
-            end.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         connection = _Connection(self, writer, upstream_writer)
         self._open.add(connection)
         try:

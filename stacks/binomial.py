@@ -13,7 +13,7 @@ def quantile_99(n: int, probability: Fraction) -> int:
     happens, does_not = probability.numerator, probability.denominator - probability.numerator
     if happens == 0:
         return 0
-    # The weights C(n, k) happens^k does_not^(n-k) add up to denominator^n; from k = n down, until more than 1 % is left.
+    # The weights C(n, k) happens^k does_not^(n-k) add up to denominator^n; from k = n down, until more than 1 %:
     total = probability.denominator**n
     weight, above, k = happens**n, 0, n
     while 100 * (above + weight) <= total:

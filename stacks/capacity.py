@@ -1,7 +1,7 @@
 """The connection budget: from what an environment asks for to the connections, times and rates that follow.
 
-Pure arithmetic, no CDK: `Budget.of(plan)` has everything, and stacks/findings.py judges it. What is a planning assumption
-says so; the rest is AWS's: Amazon RDS User Guide, "RDS Proxy connection considerations", "Best practices for RDS Proxy"
+Pure arithmetic, no CDK: `Budget.of(plan)` has everything, and stacks/budget judges it. What is a planning assumption
+says so. The rest is AWS's: Amazon RDS User Guide, "RDS Proxy connection considerations", "Best practices for RDS Proxy"
 and "Quotas and constraints"; AWS Lambda Developer Guide, "Lambda quotas" and "Understanding Lambda function scaling".
 """
 
@@ -172,7 +172,8 @@ def class_minimum_percent(size: InstanceClass) -> int:
 
 def retry_pauses() -> float:
     """The longest that a function pauses between its attempts, all pauses together, in seconds."""
-    return sum(min(LONGEST_PAUSE_SECONDS, BASE_PAUSE_SECONDS * 2**retry) for retry in range(1, ATTEMPTS))
+    pauses = [min(LONGEST_PAUSE_SECONDS, BASE_PAUSE_SECONDS * 2.0**retry) for retry in range(1, ATTEMPTS)]
+    return math.fsum(pauses)
 
 
 def _longest_answer(workload: Workload) -> float:

@@ -18,14 +18,14 @@ BURSTABLE = {"micro": 1, "small": 2, "medium": 4, "large": 8, "xlarge": 16, "2xl
 
 # family -> (GiB for each vCPU, sizes)
 FAMILIES: dict[str, tuple[int, tuple[str, ...]]] = {
-    **{family: (4, TO_16) for family in ("m6g", "m6gd", "m7g")},
-    **{family: (4, TO_24) for family in ("m5", "m5d")},
-    **{family: (4, TO_32) for family in ("m6i", "m6id", "m6idn", "m6in")},
-    **{family: (4, TO_48) for family in ("m7i", "m8a", "m8g", "m8gd", "m9g")},
-    **{family: (8, TO_16) for family in ("r6g", "r6gd", "r7g")},
-    **{family: (8, TO_24) for family in ("r5", "r5b", "r5d")},
-    **{family: (8, TO_32) for family in ("r6i", "r6id", "r6idn", "r6in")},
-    **{family: (8, TO_48) for family in ("r7i", "r8a", "r8g", "r8gd")},
+    **dict.fromkeys(("m6g", "m6gd", "m7g"), (4, TO_16)),
+    **dict.fromkeys(("m5", "m5d"), (4, TO_24)),
+    **dict.fromkeys(("m6i", "m6id", "m6idn", "m6in"), (4, TO_32)),
+    **dict.fromkeys(("m7i", "m8a", "m8g", "m8gd", "m9g"), (4, TO_48)),
+    **dict.fromkeys(("r6g", "r6gd", "r7g"), (8, TO_16)),
+    **dict.fromkeys(("r5", "r5b", "r5d"), (8, TO_24)),
+    **dict.fromkeys(("r6i", "r6id", "r6idn", "r6in"), (8, TO_32)),
+    **dict.fromkeys(("r7i", "r8a", "r8g", "r8gd"), (8, TO_48)),
     "x2g": (16, TO_16),
     "x2idn": (16, ("16xlarge", "24xlarge", "32xlarge")),
     "x2iedn": (32, ("xlarge", "2xlarge", "4xlarge", "8xlarge", "16xlarge", "24xlarge", "32xlarge")),
@@ -69,7 +69,7 @@ def _all() -> dict[str, InstanceClass]:
 
 
 def vcpus(size: str) -> int:
-    """vCPUs of a size of the families that are not burstable: large has 2, xlarge 4, 12xlarge 48."""
+    """The vCPUs of a size of the families that are not burstable: large has 2, xlarge 4, 12xlarge 48."""
     return 2 if size == "large" else 4 * int(size.removesuffix("xlarge") or 1)
 
 

@@ -6,7 +6,7 @@ from fractions import Fraction
 from typing import Any, Self
 
 from stacks.instance_classes import instance_class
-from stacks.refusal import refuse, whole
+from stacks.refusal import flag, refuse, whole
 
 INVOCATIONS_A_SECOND = 10  # Lambda: for each unit of concurrency, however short the invocations
 HTTP_API_TIMEOUT_SECONDS = 30  # hard limit of an HTTP API's integration
@@ -18,8 +18,8 @@ class Workload:
 
     One invocation takes `seconds`, of which it holds a server connection for `seconds_in_database`; both are averages
     that a fork measures (the function's Duration, the proxy's QueryResponseLatency). Each of its `reserved_concurrency`
-    environments keeps `connections` open. `keeps_session_state` says that it uses SET, temporary tables, LISTEN, cursors
-    or prepared statements, so that every session is pinned.
+    environments keeps `connections` open. `keeps_session_state` says that it uses SET, temporary tables, LISTEN,
+    cursors or prepared statements, so that every session is pinned.
     """
 
     name: str = "api"
@@ -46,6 +46,7 @@ class Workload:
             if self.seconds_in_database <= self.seconds
             else f"seconds_in_database is {self.seconds_in_database}, allowed is at most seconds ({self.seconds})",
             whole("connections", self.connections, 1, 1000),
+            flag("keeps_session_state", self.keeps_session_state),
             None
             if self.requests_per_second is None
             else seconds("requests_per_second", self.requests_per_second, 1_000_000, unit="requests"),
@@ -100,7 +101,7 @@ class Plan:
     alarm_address: str | None = None
 
     def __post_init__(self) -> None:
-        refuse(self.environment, [*self._problems()])
+        refuse(self.environment, self._problems())
 
     def _problems(self) -> list[str | None]:
         return [
@@ -111,6 +112,7 @@ class Plan:
                 if getattr(self, name) is not None
             ),
             _unknown(self.instance),
+            *(flag(name, getattr(self, name)) for name in ("multi_az", "retain", "debug_logging")),
         ]
 
     @property

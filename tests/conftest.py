@@ -16,7 +16,7 @@ import pytest
 from lambda_src.migrations.handler import MIGRATIONS
 from lambda_src.migrations.roles import ensure_roles
 from lambda_src.migrations.runner import migrate, read
-from local.certificates import root_bundle
+from local.certificates import root_bundle, server_certificate
 from local.postgres import Server
 from local.postgres.__main__ import Instance, prepare
 from local.postgres.server import SUPERUSER
@@ -116,19 +116,34 @@ class StandIn:
         self.process.stdout.close()
 
 
-def stand_in_before(server: Server, certificates: Path, directory: Path, *, percent: int) -> StandIn:
-    """A stand-in that may use `percent` of the server's connections; not started yet."""
+def stand_in_before(
+    server: Server, certificates: Path, directory: Path, *, percent: int, host: str = "127.0.0.1"
+) -> StandIn:
+    """A stand-in that may use `percent` of the server's connections; not started yet.
+
+    With a `host` of its own it listens on 127.0.0.1 all the same, and is known to clients as `host`: what forwards to
+    it can stand there.
+    """
     credentials, access_keys = directory / "credentials.json", directory / "access-keys.json"
     credentials.write_text(json.dumps({APPLICATION: PASSWORD}))
     key = {"secret_access_key": ACCESS_KEY["AWS_SECRET_ACCESS_KEY"], "session_token": None}
     access_keys.write_text(json.dumps({ACCESS_KEY["AWS_ACCESS_KEY_ID"]: key}))
-    host, port = "127.0.0.1", free_port()
+    port = free_port()
+    certificate, private_key = server_certificate(certificates, host)
     command = [
-        *(sys.executable, "-m", "local.rds_proxy", "--listen", f"{host}:{port}", "--region", ACCESS_KEY["AWS_REGION"]),
-        *("--certificates", str(certificates), "--upstream", str(server.socket_directory)),
+        *(
+            sys.executable,
+            "-m",
+            "local.rds_proxy",
+            "--listen",
+            f"127.0.0.1:{port}",
+            "--region",
+            ACCESS_KEY["AWS_REGION"],
+        ),
+        *("--endpoint", host, "--tls-certificate", str(certificate), "--tls-key", str(private_key)),
         *("--credentials", str(credentials), "--access-keys", str(access_keys)),
+        *("--upstream", str(server.socket_directory), "--connection-borrow-timeout", "1"),
         *("--max-connections-percent", str(percent), "--max-idle-connections-percent", str(percent)),
-        *("--connection-borrow-timeout", "1"),
     ]
     return StandIn(command, host, port, certificates, directory / "log")
 

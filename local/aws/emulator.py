@@ -22,7 +22,7 @@ from local.aws.secrets_manager import Secrets
 from local.aws.sessions import Sessions
 
 START_SECONDS = 60
-SHUTDOWN_SECONDS = 5
+SHUTDOWN_SECONDS = 3
 
 
 def run(listener: socket.socket, *, endpoint: str, state: Path, python: Path) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import itertools
+import os
 import select
 import ssl
 import time
@@ -31,6 +32,7 @@ from local.rds_proxy.messages import (
 
 CONNECT_SECONDS = 10.0
 TERMINATE_SECONDS = 1.0
+LAST_WORDS = 64 * 1024  # bytes
 # Not now, but perhaps soon: shutting down, crashed, starting up; too many connections; out of memory or disk.
 NOT_NOW = ("57P01", "57P02", "57P03", "53")
 
@@ -98,6 +100,13 @@ class ServerConnection(Connection):
         poll = select.poll()
         poll.register(self.transport.get_extra_info("socket").fileno(), select.POLLIN)
         return self.lost or self.transport.is_closing() or self.has_unread or bool(poll.poll(0))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Called by asyncio; what PostgreSQL said last is read even when we were writing to it as it closed."""
+        if exc is not None and not self.secured:
+            with contextlib.suppress(OSError):
+                self.data_received(os.read(self.transport.get_extra_info("socket").fileno(), LAST_WORDS))
+        super().connection_lost(exc)
 
     def note_parameter(self, body: bytes) -> None:
         """Take note of a ParameterStatus."""

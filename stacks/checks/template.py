@@ -163,9 +163,6 @@ class Resource:
         """A property of a property; None when it is not set, Unknown when that cannot be known."""
         return within(self.properties, *path)
 
-    def __hash__(self) -> int:
-        return id(self)
-
 
 class Templates:
     """All templates that are deployed together: those of one stage, nested stacks included."""

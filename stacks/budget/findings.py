@@ -1,6 +1,6 @@
 """What is wrong with a budget: every inequality that fails, with its numbers and the changes that repair it.
 
-The rules are in stacks/budget_rules.py. A repair is found by trying: it is named only if the rule holds with it, and no
+The rules are in the modules beside this one. A repair is found by trying: it is named only if the rule holds with it, and no
 rule that held before fails as an error.
 """
 

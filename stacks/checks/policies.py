@@ -1,0 +1,105 @@
+"""What roles may do, as far as the templates say."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from .template import Attribute, Resource, Templates, Text, listed, mentioned
+
+
+@dataclass(frozen=True)
+class Statement:
+    """One statement of a policy that is attached to a role."""
+
+    resource: Resource  # the resource of the template that it is written in
+    body: dict[str, Any]
+
+    @property
+    def resources(self) -> list[Any]:
+        """What it is about."""
+        return listed(self.body.get("Resource"))
+
+    @property
+    def actions(self) -> list[str]:
+        """What it allows or denies, in lower case."""
+        return [each.lower() for each in listed(self.body.get("Action")) if isinstance(each, str)]
+
+    @property
+    def is_allow(self) -> bool:
+        """Whether it allows."""
+        return self.body.get("Effect") == "Allow"
+
+    def allows(self, *actions: str) -> bool:
+        """Whether it allows any of these actions, on whatever resource."""
+        return self.is_allow and any(_like(pattern, action.lower()) for pattern in self.actions for action in actions)
+
+
+class Policies:
+    """The statements of every role of a stage."""
+
+    def __init__(self, templates: Templates) -> None:
+        self._templates = templates
+
+    def role_of(self, value: Any) -> Resource | None:
+        """The role of this stage that an ARN or a name refers to."""
+        return next((each.resource for each in mentioned(value) if each.resource.type == "AWS::IAM::Role"), None)
+
+    def of(self, role: Any) -> list[Statement]:
+        """The statements of a role: inline, and in policies of this stage."""
+        found = self.role_of(role)
+        return [] if found is None else self._by_role.get(found, [])
+
+    def is_complete(self, role: Any) -> bool:
+        """Whether the stage has all that a role may: it is here, and has none but AWS's policies and this stage's."""
+        found = self.role_of(role)
+        return found is not None and all(
+            is_aws_managed(arn) or isinstance(arn, Attribute) for arn in listed(found.get("ManagedPolicyArns"))
+        )
+
+    @cached_property
+    def all(self) -> list[Statement]:
+        """Every statement of every identity policy."""
+        seen = {id(statement): statement for statements in self._by_role.values() for statement in statements}
+        return list(seen.values())
+
+    @cached_property
+    def _by_role(self) -> dict[Resource, list[Statement]]:
+        found: dict[Resource, list[Statement]] = {}
+        for role in self._templates.of_type("AWS::IAM::Role"):
+            found[role] = [
+                statement
+                for policy in listed(role.get("Policies"))
+                if isinstance(policy, dict)
+                for statement in _statements(role, policy.get("PolicyDocument"))
+            ]
+        for policy in self._templates.of_type("AWS::IAM::Policy", "AWS::IAM::ManagedPolicy", "AWS::IAM::RolePolicy"):
+            statements = list(_statements(policy, policy.get("PolicyDocument")))
+            for role in self._attached(policy):
+                found.setdefault(role, []).extend(statements)
+        return found
+
+    def _attached(self, policy: Resource) -> list[Resource]:
+        named = [*listed(policy.get("Roles")), *listed(policy.get("RoleName"))]
+        roles = [role for value in named if (role := self.role_of(value)) is not None]
+        attached = [
+            role
+            for role in self._templates.of_type("AWS::IAM::Role")
+            if any(each.resource is policy for each in mentioned(role.get("ManagedPolicyArns")))
+        ]
+        return [*roles, *attached]
+
+
+def is_aws_managed(arn: Any) -> bool:
+    """Whether an ARN is of a policy that AWS maintains."""
+    return ":iam::aws:policy/" in (arn if isinstance(arn, str) else arn.literal if isinstance(arn, Text) else "")
+
+
+def _statements(resource: Resource, document: Any) -> Iterable[Statement]:
+    body = document.get("Statement") if isinstance(document, dict) else None
+    return [Statement(resource, each) for each in listed(body) if isinstance(each, dict)]
+
+
+def _like(pattern: str, action: str) -> bool:
+    return re.fullmatch(re.escape(pattern).replace(r"\*", ".*").replace(r"\?", "."), action) is not None

@@ -1,0 +1,275 @@
+"""What the resources of a stage are to each other: proxies and their targets, functions and what they use."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date
+from functools import cached_property
+from typing import Any
+
+from .classes import default_max_connections, memory_gib
+from .policies import Policies
+from .reachability import Network
+from .template import Attribute, Resource, Template, Templates, Unknown, listed, mentioned, number, truth, within
+
+PORTS = {"POSTGRESQL": 5432, "MYSQL": 3306, "SQLSERVER": 1433}
+DATABASES = ("AWS::RDS::DBInstance", "AWS::RDS::DBCluster")
+DEFAULT_MAX_CONNECTIONS_PERCENT = 100
+DEFAULT_BORROW_TIMEOUT = 120
+DEFAULT_FUNCTION_TIMEOUT = 3
+
+
+@dataclass(eq=False)
+class Proxy:
+    """A DBProxy with its target groups, and the instances and clusters of this stage that these name."""
+
+    resource: Resource
+    groups: list[Resource]
+    targets: list[Resource]
+
+    @property
+    def engine_family(self) -> Any:
+        """POSTGRESQL, MYSQL or SQLSERVER."""
+        return self.resource.get("EngineFamily")
+
+    def pool(self, name: str) -> Any:
+        """A setting of the pool; None when no target group sets it, Unknown when that cannot be known."""
+        values = [group.get("ConnectionPoolConfigurationInfo", name) for group in self.groups]
+        return next((value for value in values if value is not None), None)
+
+    @property
+    def borrow_timeout(self) -> float | None:
+        """Seconds; None when that cannot be known."""
+        value = self.pool("ConnectionBorrowTimeout")
+        return (DEFAULT_BORROW_TIMEOUT if self.groups else None) if value is None else number(value)
+
+    @property
+    def max_connections_percent(self) -> float | None:
+        """Of its target's max_connections; None when that cannot be known."""
+        value = self.pool("MaxConnectionsPercent")
+        return (DEFAULT_MAX_CONNECTIONS_PERCENT if self.groups else None) if value is None else number(value)
+
+
+class Stage:
+    """The templates that are deployed together, and what can be read from all of them."""
+
+    def __init__(self, templates: Iterable[Template], *, today: date | None = None) -> None:
+        self.templates = Templates(templates)
+        self.today = today or date.today()  # noqa: DTZ011 - what is out of support depends on a day, not on a zone
+        self.policies = Policies(self.templates)
+        self.network = Network(self.templates)
+
+    def of_type(self, *types: str) -> list[Resource]:
+        """Every resource of one of these types."""
+        return self.templates.of_type(*types)
+
+    @cached_property
+    def databases(self) -> list[Resource]:
+        """Instances and clusters; instances that are members of a cluster are not databases of their own."""
+        return [each for each in self.of_type(*DATABASES) if each.get("DBClusterIdentifier") is None]
+
+    @cached_property
+    def proxies(self) -> list[Proxy]:
+        """Every proxy of the stage."""
+        return [self._proxy(resource) for resource in self.of_type("AWS::RDS::DBProxy")]
+
+    def _proxy(self, resource: Resource) -> Proxy:
+        groups = [
+            group
+            for group in self.of_type("AWS::RDS::DBProxyTargetGroup")
+            if _names(group.get("DBProxyName"), resource, "DBProxyName")
+        ]
+        targets = [
+            database
+            for group in groups
+            for kind, name in (("DBInstanceIdentifiers", "DBInstanceIdentifier"), ("DBClusterIdentifiers", "DBClusterIdentifier"))
+            for identifier in listed(group.get(kind))
+            for database in self.of_type(*DATABASES)
+            if _names(identifier, database, name)
+        ]
+        return Proxy(resource, groups, targets)
+
+    def proxies_of(self, database: Resource) -> list[Proxy]:
+        """The proxies whose target a database is."""
+        return [proxy for proxy in self.proxies if database in proxy.targets]
+
+    @cached_property
+    def functions(self) -> list[Resource]:
+        """Every Lambda function."""
+        return self.of_type("AWS::Lambda::Function", "AWS::Serverless::Function")
+
+    def function_of(self, value: Any) -> Resource | None:
+        """The function that an ARN, a name, a version or an alias stands for."""
+        for attribute in mentioned(value):
+            if attribute.resource in self.functions:
+                return attribute.resource
+            if attribute.resource.type in ("AWS::Lambda::Version", "AWS::Lambda::Alias"):
+                return self.function_of(attribute.resource.get("FunctionName"))
+        return next((each for each in self.functions if isinstance(value, str) and each.get("FunctionName") == value), None)
+
+    @cached_property
+    def deployment_functions(self) -> set[Resource]:
+        """Functions that only CloudFormation and Secrets Manager call, one at a time: migrations, rotation."""
+        called: list[Any] = [each.get("RotationLambdaARN") for each in self.of_type("AWS::SecretsManager::RotationSchedule")]
+        for resource in self.templates:
+            if resource.type.startswith("Custom::") or resource.type == "AWS::CloudFormation::CustomResource":
+                called.append(resource.properties)
+        found = self._named_in(called)
+        while more := self._named_in([each.get("Environment", "Variables") for each in found]) - found:
+            found |= more  # a provider's framework has the name of the function that it calls in its environment
+        return found
+
+    def _named_in(self, values: list[Any]) -> set[Resource]:
+        named = {self.function_of(attribute) for value in values for attribute in mentioned(value)}
+        return {each for each in named if each is not None}
+
+    @cached_property
+    def uses(self) -> dict[Resource, set[Resource]]:
+        """The proxies and databases that each function connects to."""
+        return {function: self._used_by(function) for function in self.functions}
+
+    def _used_by(self, function: Resource) -> set[Resource]:
+        """By what it is told (host or secret), what it may (rds-db:connect), or else whom its security group reaches."""
+        told = self._served_by(mentioned(function.get("Environment", "Variables")))
+        may = [
+            attribute
+            for statement in self.policies.of(function.get("Role"))
+            if statement.allows("rds-db:connect", "secretsmanager:GetSecretValue")
+            for attribute in mentioned(statement.resources)
+        ]
+        known = told | self._served_by(may)
+        if known or function in self.deployment_functions:
+            return known
+        servers = [*(proxy.resource for proxy in self.proxies), *self.databases]
+        groups = self.network.groups(function)
+        return {server for server in servers if self.network.admits(self.network.groups(server), groups)}
+
+    def _served_by(self, attributes: Iterable[Attribute]) -> set[Resource]:
+        return {server for attribute in attributes if (server := self.server_of(attribute)) is not None}
+
+    def server_of(self, attribute: Attribute) -> Resource | None:
+        """The proxy or database that an endpoint, an ARN, a resource id, or a secret belongs to."""
+        resource = attribute.resource
+        if resource.type == "AWS::RDS::DBProxyEndpoint":
+            return next((p.resource for p in self.proxies if _names(resource.get("DBProxyName"), p.resource, "DBProxyName")), None)
+        if resource.type in ("AWS::RDS::DBProxy", *DATABASES):
+            return self.cluster_of(resource)
+        if resource.type == "AWS::SecretsManager::SecretTargetAttachment":
+            return next(map(self.server_of, mentioned(resource.get("TargetId"))), None)
+        if resource.type == "AWS::SecretsManager::Secret":
+            return self._server_of_secret(resource)
+        return None
+
+    def cluster_of(self, instance: Resource) -> Resource:
+        """The cluster that an instance is a member of, or itself."""
+        named = next((a.resource for a in mentioned(instance.get("DBClusterIdentifier")) if a.resource.type in DATABASES), None)
+        return named or instance
+
+    def _server_of_secret(self, secret: Resource) -> Resource | None:
+        for proxy in self.proxies:
+            if any(self.secret_of(auth) is secret for auth in self.auth(proxy)):
+                return proxy.resource
+        for attachment in self.of_type("AWS::SecretsManager::SecretTargetAttachment"):
+            if any(each.resource is secret for each in mentioned(attachment.get("SecretId"))):
+                return next(map(self.server_of, mentioned(attachment.get("TargetId"))), None)
+        return next((database for database in self.databases if self.master_secret(database) is secret), None)
+
+    def auth(self, proxy: Proxy) -> list[Any]:
+        """The entries of a proxy's Auth."""
+        return [each for each in listed(proxy.resource.get("Auth")) if isinstance(each, dict)]
+
+    def secret_of(self, value: Any) -> Resource | None:
+        """The secret that a value refers to, also through its attachment to a database."""
+        for attribute in mentioned(value):
+            if attribute.resource.type == "AWS::SecretsManager::Secret":
+                return attribute.resource
+            if attribute.resource.type == "AWS::SecretsManager::SecretTargetAttachment":
+                return self.secret_of(attribute.resource.get("SecretId"))
+        return None
+
+    def master_secret(self, database: Resource) -> Resource | None:
+        """The secret that a database's master password comes from, where it is of this stage."""
+        return self.secret_of(database.get("MasterUserPassword")) or self.secret_of(database.get("MasterUsername"))
+
+    def users_of(self, server: Resource, *, deployment: bool = False) -> list[Resource]:
+        """The functions that connect to a proxy or database; without those that only a deployment calls."""
+        return [
+            function
+            for function, servers in self.uses.items()
+            if server in servers and (deployment or function not in self.deployment_functions)
+        ]
+
+    @cached_property
+    def database_functions(self) -> list[Resource]:
+        """The functions that connect to any proxy or database, without those that only a deployment calls."""
+        return [each for each, servers in self.uses.items() if servers and each not in self.deployment_functions]
+
+    def max_connections(self, database: Resource) -> tuple[int, str] | None:
+        """A PostgreSQL instance's max_connections, and where the number is from; None when that cannot be known."""
+        if database.type != "AWS::RDS::DBInstance" or database.get("Engine") != "postgres":
+            return None
+        set_by_hand = self.parameter(database, "max_connections")
+        if set_by_hand is not None:
+            found = number(set_by_hand)
+            return (int(found), f"max_connections={int(found)}") if found is not None else None
+        group = database.get("DBParameterGroupName")
+        if group is not None and not list(mentioned(group)):
+            return None  # a group made elsewhere may set anything
+        gib = memory_gib(database.get("DBInstanceClass"))
+        if gib is None:
+            return None
+        found_by_class = default_max_connections(gib)
+        return found_by_class, f"about {found_by_class} connections of {database.get('DBInstanceClass')}"
+
+    def parameter(self, database: Resource, name: str) -> Any:
+        """A parameter that the database's own parameter group sets; None when it does not."""
+        for group in self.parameter_groups(database):
+            value = within(group.get("Parameters"), name)
+            if value is not None:
+                return value
+        return None
+
+    def parameter_groups(self, database: Resource) -> list[Resource]:
+        """The parameter groups of this stage that a database uses."""
+        named = (database.get("DBParameterGroupName"), database.get("DBClusterParameterGroupName"))
+        return [a.resource for a in mentioned(list(named)) if a.resource.type.endswith("ParameterGroup")]
+
+    def reserved(self, functions: Iterable[Resource]) -> int | None:
+        """The sum of reserved concurrency; None when one has none, or it cannot be known."""
+        found = [number(each.get("ReservedConcurrentExecutions")) for each in functions]
+        return None if not found or None in found else int(sum(each for each in found if each is not None))
+
+    def timeout(self, function: Resource) -> float | None:
+        """A function's timeout in seconds; None when that cannot be known."""
+        value = function.get("Timeout")
+        return DEFAULT_FUNCTION_TIMEOUT if value is None else number(value)
+
+
+def port_of(server: Resource) -> int | None:
+    """The port that a proxy or database listens on; None when that cannot be known."""
+    if server.type == "AWS::RDS::DBProxy":
+        return PORTS.get(str(server.get("EngineFamily")))
+    value = server.get("Port")
+    if value is not None:
+        found = number(value)
+        return None if found is None else int(found)
+    engine = str(server.get("Engine"))
+    return PORTS["POSTGRESQL"] if "postgres" in engine else PORTS["MYSQL"] if engine in MYSQL else None
+
+
+MYSQL = ("mysql", "mariadb", "aurora-mysql", "aurora")
+
+
+def is_postgres(database: Resource) -> bool:
+    """Whether an instance or cluster is PostgreSQL."""
+    return database.get("Engine") in ("postgres", "aurora-postgresql")
+
+
+def is_false(value: Any) -> bool:
+    """Whether a value is known to be false; absent is false, unknown is not."""
+    return not isinstance(value, Unknown) and truth(value) is False
+
+
+def _names(value: Any, resource: Resource, property: str) -> bool:
+    if isinstance(value, Attribute):
+        return value.resource is resource
+    return isinstance(value, str) and value == resource.get(property)

@@ -1,0 +1,169 @@
+"""What a request costs in round trips and connections, and what faults of the network cost it.
+
+Round trips are counted where the bytes pass: each time the client speaks after the server did.
+"""
+
+import json
+import uuid
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from benchmarks.forwarder import Forwarder
+from tests.conftest import as_superuser, stand_in_before
+from tests.service import Service, environment
+
+DELAY = 40  # milliseconds a round trip: bytes that belong together arrive together
+HOST = "127.0.0.9"
+TIMEOUT = 6  # seconds: twice the deadline, for a machine that has other work
+PROJECTS = "/tenants/acme/projects"
+TCP_HANDSHAKE = 1
+
+
+@pytest.fixture(scope="module")
+def proxy(postgres, certificates, tmp_path_factory):
+    running = stand_in_before(postgres, certificates, tmp_path_factory.mktemp("proxy"), percent=20, host=HOST)
+    running.start()
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+def network(proxy):
+    with Forwarder(("127.0.0.1", proxy.port), delay_ms=DELAY, listen=(HOST, proxy.port)) as forwarder:
+        yield forwarder
+
+
+@pytest.fixture
+def service(proxy, network, tmp_path):
+    with environment(proxy, tmp_path) as running:
+        running.wait_until_ready()
+        yield Service(running)
+
+
+def logged(tmp_path):
+    """The lines that requests logged."""
+    lines = (json.loads(line) for line in (tmp_path / "function.log").read_text().splitlines() if line.startswith("{"))
+    return [line for line in lines if line.get("message") == "request"]
+
+
+def test_the_first_request_of_an_environment_takes_six_round_trips(proxy, network, tmp_path):
+    with environment(proxy, tmp_path) as cold:
+        assert Service(cold).request("GET", "/health").status == 200
+    assert (network.connections, TCP_HANDSHAKE + network.turns) == (1, 6)
+
+
+@pytest.mark.parametrize(
+    ("method", "target", "body", "status"),
+    [
+        ("GET", "/health", None, 200),
+        ("POST", PROJECTS, {"name": "a"}, 201),
+        ("GET", f"{PROJECTS}?limit=500", None, 200),
+        ("GET", f"{PROJECTS}/{{id}}", None, 200),
+        ("PATCH", f"{PROJECTS}/{{id}}", {"name": "b"}, 200),
+        ("DELETE", f"{PROJECTS}/{{id}}", None, 204),
+    ],
+)
+def test_a_warm_request_takes_one_round_trip(service, network, method, target, body, status):
+    id = service.request("POST", PROJECTS, {"name": "a"}).body["id"]
+    answers = []
+    counts = network.count(lambda: answers.append(service.request(method, target.format(id=id), body)))
+    assert answers[0].status == status
+    assert (counts.connections, counts.turns) == (0, 1)
+
+
+def test_a_request_that_is_refused_costs_no_round_trip(service, network):
+    counts = network.count(lambda: service.request("POST", PROJECTS, {"name": 5}))
+    assert counts.turns == 0
+
+
+def test_n_environments_open_n_connections_over_any_number_of_requests(proxy, network, tmp_path):
+    network.delay_ms = 0
+
+    def twenty_requests(number):
+        (tmp_path / str(number)).mkdir()
+        with environment(proxy, tmp_path / str(number)) as running:
+            return {Service(running).request("GET", PROJECTS).status for _ in range(20)}
+
+    with ThreadPoolExecutor(5) as together:
+        assert list(together.map(twenty_requests, range(5))) == [{200}] * 5
+    assert network.connections == 5
+
+
+@pytest.mark.parametrize("end", ["reset_all", "close_all"])
+def test_a_connection_killed_between_requests_costs_no_request_and_no_extra_round_trip(service, network, end, tmp_path):
+    assert service.request("GET", "/health").status == 200
+    getattr(network, end)()
+    answers = []
+    counts = network.count(lambda: answers.append(service.request("GET", "/health")))
+    assert answers[0].status == 200
+    assert (counts.connections, TCP_HANDSHAKE + counts.turns) == (1, 6)  # what a new connection takes, nothing wasted
+    line = logged(tmp_path)[-1]
+    assert (line["Reconnects"], line["Retries"]) == (1, 0)
+
+
+def test_a_create_whose_answer_was_lost_is_stored_once_and_answered_201(service, network, postgres, tmp_path):
+    tenant = f"lost-{uuid.uuid4().hex[:8]}"
+    network.cut_next_answer()
+    answer = service.request("POST", f"/tenants/{tenant}/projects", {"name": "once"})
+    assert answer.status == 201
+    with as_superuser(postgres) as connection:
+        rows = connection.execute("SELECT id::text FROM project WHERE tenant = %s", [tenant]).fetchall()
+    assert rows == [(answer.body["id"],)]
+    assert logged(tmp_path)[-1]["Retries"] == 1
+
+
+def test_a_patch_whose_answer_was_lost_counts_one_version(service, network):
+    project = service.request("POST", PROJECTS, {"name": "a"}).body
+    network.cut_next_answer()
+    answer = service.request("PATCH", f"{PROJECTS}/{project['id']}", {"name": "b", "version": 1})
+    assert (answer.status, answer.body["version"]) == (200, 2)
+
+
+def test_a_delete_whose_answer_was_lost_is_answered_204(service, network):
+    project = service.request("POST", PROJECTS, {"name": "a"}).body
+    network.cut_next_answer()
+    assert service.request("DELETE", f"{PROJECTS}/{project['id']}").status == 204
+
+
+def ask(service):
+    event = {"routeKey": "GET /health", "requestContext": {"http": {"method": "GET", "path": "/health"}}}
+    answer = service.environment.invoke(event, TIMEOUT)
+    return answer["statusCode"], answer["headers"].get("retry-after")
+
+
+def test_a_network_that_swallows_everything_is_a_503_in_time_and_recovers(service, network, tmp_path):
+    assert ask(service) == (200, None)
+    network.black_hole()
+    assert ask(service) == (503, "1")  # on the connection that was open
+    assert ask(service) == (503, "1")  # on new ones
+    network.heal()
+    assert ask(service) == (200, None)
+    assert [line["DeadlineExceeded"] for line in logged(tmp_path)] == [0, 1, 1, 0]
+
+
+def test_a_function_that_starts_in_a_black_hole_answers_in_time_and_recovers(proxy, network, tmp_path):
+    network.black_hole()
+    with environment(proxy, tmp_path) as cold:
+        cold.wait_until_ready()
+        assert ask(Service(cold)) == (503, "1")
+        network.heal()
+        assert ask(Service(cold)) == (200, None)
+
+
+def test_the_deadline_is_cut_to_what_the_invocation_has_left(service, network):
+    assert ask(service) == (200, None)
+    network.black_hole()
+    event = {"routeKey": "GET /health", "requestContext": {"http": {"method": "GET", "path": "/health"}}}
+    # One second is all that Lambda gives; a deadline of three would be a timeout without an answer.
+    assert service.environment.invoke(event, 1)["statusCode"] == 503
+    network.heal()
+
+
+def test_a_refusing_network_is_a_503_and_recovers(service, network):
+    assert ask(service) == (200, None)
+    network.refuse()
+    network.reset_all()
+    assert ask(service) == (503, "1")
+    network.heal()
+    assert ask(service) == (200, None)
