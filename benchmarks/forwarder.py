@@ -16,6 +16,7 @@ import threading
 import time
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Self, TypeVar
 
 Address = tuple[str, int]
@@ -28,14 +29,14 @@ RESET = struct.pack("ii", 1, 0)  # SO_LINGER: close with RST
 
 
 class Forwarder:
-    """Forwards `listen` (port 0: any) to `upstream`; `delay_ms` is what one round trip takes longer, half each way.
+    """Forwards `listen` (port 0: any) to `upstream` (or a Unix socket's path); `delay_ms` is what one round trip takes longer, half each way.
 
     The first bytes of a connection wait a whole round trip more, as the TCP handshake would have made them. `delay_ms`
     may be changed at any time. What is counted: `connections` accepted, `turns` (how often a client began to speak, at
     first or after the server spoke: its round trips without the handshake), bytes in both directions.
     """
 
-    def __init__(self, upstream: Address, delay_ms: float = 0, listen: Address = ("127.0.0.1", 0)) -> None:
+    def __init__(self, upstream: Address | Path, delay_ms: float = 0, listen: Address = ("127.0.0.1", 0)) -> None:
         self.upstream, self.delay_ms, self.address = upstream, delay_ms, listen
         self.connections = self.turns = self.bytes_from_clients = self.bytes_from_server = 0
         self._open: set[_Connection] = set()
@@ -133,6 +134,11 @@ class Forwarder:
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
+    async def _connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        if isinstance(self.upstream, Path):
+            return await asyncio.open_unix_connection(self.upstream)
+        return await asyncio.open_connection(*self.upstream)
+
     def _end_all(self, *, reset: bool) -> None:
         for connection in list(self._open):
             connection.end(reset=reset)
@@ -148,7 +154,7 @@ class Forwarder:
     async def _forward(self, client: socket.socket) -> None:
         reader, writer = await asyncio.open_connection(sock=client)
         try:
-            upstream_reader, upstream_writer = await asyncio.open_connection(*self.upstream)
+            upstream_reader, upstream_writer = await self._connect()
         except OSError:
             _end(writer, reset=True)
             return

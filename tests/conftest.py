@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import re
 import signal
 import socket
 import subprocess
@@ -24,7 +25,36 @@ from local.postgres.server import SUPERUSER
 ROOT = Path(__file__).parents[1]
 DATABASE, MASTER, APPLICATION = "projects", "master", "application"
 PASSWORD = "not a secret: made for tests"
-ACCESS_KEY = {"AWS_ACCESS_KEY_ID": "AKIATESTS", "AWS_SECRET_ACCESS_KEY": "not-a-secret", "AWS_REGION": "us-east-1"}
+ACCESS_KEY = {
+    "AWS_ACCESS_KEY_ID": "AKIATESTS",
+    "AWS_SECRET_ACCESS_KEY": "an access key that is none",
+    "AWS_REGION": "us-east-1",
+}
+
+
+CONFIDENTIAL = re.compile(
+    "|".join(
+        [re.escape(PASSWORD), re.escape(ACCESS_KEY["AWS_SECRET_ACCESS_KEY"]), "X-Amz-Signature=", r"tenant-[0-9a-f]{8}"]
+    )
+)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def nothing_confidential_in_any_log(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """No password, token or key, and nothing of a request, in any log that this run of the tests has written.
+
+    PostgreSQL's own log is left out: there the tests have every statement logged.
+    """
+    yield
+    logs = [path for path in tmp_path_factory.getbasetemp().rglob("*") if path.name == "log" or path.suffix == ".log"]
+    leaks = [
+        f"{path}:{number}: {found[0]}"
+        for path in logs
+        if path.is_file() and path.name != "postgresql.log"
+        for number, line in enumerate(path.read_text(errors="replace").splitlines(), start=1)
+        if (found := CONFIDENTIAL.search(line))
+    ]
+    assert not leaks, "\n".join(leaks[:20])
 
 
 @pytest.fixture(scope="session")

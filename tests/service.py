@@ -2,6 +2,7 @@
 
 import json
 import re
+import sys
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import parse_qsl, urlsplit
@@ -62,6 +63,8 @@ def route(method: str, path: str) -> tuple[str, dict[str, str]]:
     return "$default", {}
 
 
-def environment(stand_in: StandIn, directory: Path, **changed: str) -> ExecutionEnvironment:
+def environment(
+    stand_in: StandIn, directory: Path, *, python: str = sys.executable, **changed: str
+) -> ExecutionEnvironment:
     variables = {**stand_in.variables, **changed}
-    return ExecutionEnvironment(HANDLER, ROOT, variables, directory / "function.log")
+    return ExecutionEnvironment(HANDLER, ROOT, variables, directory / "function.log", python=python)

@@ -23,7 +23,10 @@ MORE_CONNECTIONS = Input(
 )
 MORE_POOL = (PERCENT_UP, MORE_CONNECTIONS, LARGER_INSTANCE, RESERVED_DOWN)
 
-None
+
+def _max_connections(b: Budget) -> str:
+    source = "" if b.plan.max_connections else f" (planned for {b.plan.instance})"
+    return f"max_connections={b.max_connections}{source}"
 
 
 def _idle_within_pool(b: Budget) -> str | None:

@@ -1,7 +1,7 @@
 """What is wrong with a budget: every inequality that fails, with its numbers and the changes that repair it.
 
-The rules are in the modules beside this one. A repair is found by trying: it is named only if the rule holds with it, and no
-rule that held before fails as an error.
+The rules are in the modules beside this one. A repair is found by trying: it is named only if the rule holds with it,
+and no rule that held before fails as an error.
 """
 
 from bisect import bisect_left

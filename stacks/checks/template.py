@@ -12,6 +12,7 @@ from functools import cached_property
 from typing import Any
 
 Json = dict[str, Any]
+PARTITIONS = {"cn": "aws-cn"}  # and AWS's own names for the regions of governments, which no rule asks for
 GENERIC_TOKEN = re.compile(r"\$\{([^}]+)\}")
 
 
@@ -42,7 +43,7 @@ class Text:
         return "".join(part if isinstance(part, str) else "\0" for part in self.parts)
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class Template:
     """One stack's template, resolved in the context of its stage."""
 
@@ -62,6 +63,9 @@ class Template:
         """Every resource by its logical id."""
         found = self.body.get("Resources", {})
         return {id: Resource(self, id, body.get("Type", ""), body) for id, body in found.items()}
+
+    def __repr__(self) -> str:
+        return f"Template({self.stack!r})"
 
     def output(self, name: str) -> Any:
         """The resolved value of an output, or None when there is none of that name."""
@@ -101,7 +105,12 @@ class Template:
     def _reference(self, name: Any, unknown: Unknown) -> Any:
         if name == "AWS::NoValue":
             return None
-        pseudo = {"AWS::Region": self.region, "AWS::AccountId": self.account, "AWS::StackName": self.name}
+        pseudo = {
+            "AWS::Region": self.region,
+            "AWS::AccountId": self.account,
+            "AWS::StackName": self.name,
+            "AWS::Partition": self.region and PARTITIONS.get(self.region.split("-")[0], "aws"),
+        }
         if pseudo.get(name) is not None:
             return pseudo[name]
         if name in self.arguments:
@@ -144,7 +153,7 @@ class Template:
         return unknown
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class Resource:
     """One resource, whose `properties` are resolved."""
 
@@ -152,6 +161,9 @@ class Resource:
     id: str
     type: str
     body: Json
+
+    def __repr__(self) -> str:
+        return f"Resource({self.id!r})"
 
     @cached_property
     def properties(self) -> Json:

@@ -1,12 +1,16 @@
 """Whatever the database or the proxy does, the caller gets an answer in time, and the function recovers by itself."""
 
 import contextlib
+import json
+import os
+import socket
+import sys
 
 import psycopg
 import pytest
 
 from lambda_src.database import iam_token
-from tests.conftest import ACCESS_KEY, APPLICATION, DATABASE, as_superuser, migrated_server, stand_in_before
+from tests.conftest import ACCESS_KEY, APPLICATION, DATABASE, PASSWORD, as_superuser, migrated_server, stand_in_before
 from tests.service import Service, environment
 
 # A request that takes longer fails its test: twice the deadline, for a machine with other work.
@@ -129,3 +133,39 @@ def client_of(proxy):
         sslrootcert=proxy.variables["SSL_CERT_FILE"],
         autocommit=True,
     )
+
+
+def test_a_rotated_password_costs_no_request(service, server, tmp_path):
+    assert get(service) == (200, None)
+    with as_superuser(server) as connection:
+        connection.execute(f"ALTER ROLE {APPLICATION} PASSWORD 'rotated, and still not a secret'")
+        (tmp_path / "credentials.json").write_text(json.dumps({APPLICATION: "rotated, and still not a secret"}))
+        connection.execute("SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE usename = 'application'")
+        try:
+            assert get(service) == (200, None)
+        finally:
+            connection.execute(f"ALTER ROLE {APPLICATION} PASSWORD '{PASSWORD}'")
+
+
+@pytest.fixture
+def silent_name_server():
+    """A name server that hears every question and answers none, and an interpreter that knows no other."""
+    if os.geteuid() != 0:
+        pytest.skip("only root may give a process another resolv.conf (mount namespace) and listen on port 53")
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
+        server.bind(("127.0.0.77", 53))
+        yield server
+
+
+def test_a_name_server_that_does_not_answer_is_a_503(proxy, tmp_path, silent_name_server):
+    resolv, python = tmp_path / "resolv.conf", tmp_path / "python"
+    resolv.write_text("nameserver 127.0.0.77\n")
+    python.write_text(
+        f'#!/bin/sh\nexec unshare --mount sh -c \'mount --bind {resolv} /etc/resolv.conf && exec "$0" "$@"\' '
+        f'{sys.executable} "$@"\n'
+    )
+    python.chmod(0o755)
+    with environment(proxy, tmp_path, python=str(python), DB_HOST="proxy.example.org") as cold:
+        cold.wait_until_ready()
+        assert get(Service(cold)) == (503, "1")
+    assert silent_name_server.recv(4096)

@@ -7,9 +7,11 @@ import json
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 
+import psycopg
 import pytest
 
 from benchmarks.forwarder import Forwarder
+from lambda_src.database import Database, Deadline, Settings
 from tests.conftest import as_superuser, stand_in_before
 from tests.service import Service, environment
 
@@ -70,6 +72,31 @@ def test_a_warm_request_takes_one_round_trip(service, network, method, target, b
     counts = network.count(lambda: answers.append(service.request(method, target.format(id=id), body)))
     assert answers[0].status == status
     assert (counts.connections, counts.turns) == (0, 1)
+
+
+def test_a_write_to_several_tables_takes_one_round_trip_and_is_atomic(proxy, network, postgres, monkeypatch):
+    """What a fork does whose request writes more than one row: one statement, with WITH."""
+    with as_superuser(postgres) as connection:
+        connection.execute(
+            "CREATE TABLE IF NOT EXISTS entry (project uuid, what text); GRANT ALL ON entry TO application"
+        )
+    for name, value in proxy.variables.items():
+        monkeypatch.setenv(name, value)
+    both = """
+        WITH entered AS (INSERT INTO entry VALUES (%(id)s, %(what)s))
+        INSERT INTO project VALUES ('acme', %(id)s, 'a', 1, now(), now()) RETURNING id::text
+    """
+    database, id = Database(Settings.from_environment()), str(uuid.uuid4())
+    with database.session(Deadline(3)) as session:
+        session.one("SELECT 1", {}, idempotent=True)
+        counts = network.count(lambda: session.one(both, {"id": id, "what": "made"}, idempotent=False))
+        with pytest.raises(psycopg.errors.UniqueViolation):
+            session.one(both, {"id": id, "what": "made again"}, idempotent=False)
+    database.close()
+    assert counts.turns == 1
+    with as_superuser(postgres) as connection:
+        assert connection.execute("SELECT what FROM entry WHERE project = %s", [id]).fetchall() == [("made",)]
+        connection.execute("DROP TABLE entry")
 
 
 def test_a_request_that_is_refused_costs_no_round_trip(service, network):

@@ -1,0 +1,230 @@
+"""A: the pool of a proxy, in percent of its database's connections."""
+
+from collections.abc import Iterator
+
+from .classes import memory_gib, most_connections
+from .rule import Finding, Severity, rule
+from .stage import Proxy, Stage
+from .template import Resource, listed, number, shown
+
+CONNECTION_CONSIDERATIONS = 'Amazon RDS User Guide, "RDS Proxy connection considerations"'
+BEST_PRACTICES = 'Amazon RDS User Guide, "Best practices for RDS Proxy"'
+API = "RDS API Reference, ConnectionPoolConfiguration"
+POOL = "ConnectionPoolConfigurationInfo"
+NO_ROLE_CAN_USE = 5  # superuser_reserved_connections (3) and RDS's own (2)
+ADMINISTRATORS = 10  # slots for migrations 2, humans 3, monitoring 2, rotation 1, spare 2
+ALLOWED_MAX_CONNECTIONS = (6, 262143)
+MINIMUM_PERCENT = {"micro": 30, "small": 30, "medium": 55, "large": 35}  # of T classes; of all others 20
+
+
+def _at(proxy: Proxy, name: str, value: str, fix: str | None = None, severity: Severity | None = None) -> Finding:
+    group = next((each for each in proxy.groups if each.get(POOL, name) is not None), None)
+    resource = group or (proxy.groups[0] if proxy.groups else proxy.resource)
+    return Finding(resource, f"{POOL}.{name}", value, severity, fix)
+
+
+@rule(
+    "A01",
+    Severity.ERROR,
+    "MaxIdleConnectionsPercent is at most MaxConnectionsPercent",
+    fix="lower MaxIdleConnectionsPercent, or raise MaxConnectionsPercent",
+    source=API,
+)
+def idle_is_at_most_max(stage: Stage) -> Iterator[Finding]:
+    for proxy in stage.proxies:
+        idle, most = number(proxy.pool("MaxIdleConnectionsPercent")), number(proxy.pool("MaxConnectionsPercent"))
+        if idle is not None and most is not None and 1 <= most <= 100 and idle > most:
+            yield _at(proxy, "MaxIdleConnectionsPercent", f"{idle:g} of at most {most:g}")
+
+
+@rule(
+    "A02",
+    Severity.ERROR,
+    "MaxConnectionsPercent is 1 to 100",
+    fix="set a percentage of the database's max_connections",
+    source=API,
+)
+def percent_is_a_percentage(stage: Stage) -> Iterator[Finding]:
+    for proxy in stage.proxies:
+        most = number(proxy.pool("MaxConnectionsPercent"))
+        if most is not None and not 1 <= most <= 100:
+            yield _at(proxy, "MaxConnectionsPercent", f"{most:g}")
+
+
+@rule(
+    "A03",
+    Severity.ERROR,
+    "MaxIdleConnectionsPercent comes with MaxConnectionsPercent",
+    fix="set MaxConnectionsPercent too",
+    source=API,
+)
+def idle_comes_with_max(stage: Stage) -> Iterator[Finding]:
+    for proxy in stage.proxies:
+        idle = proxy.pool("MaxIdleConnectionsPercent")
+        if idle is not None and proxy.pool("MaxConnectionsPercent") is None:
+            yield _at(proxy, "MaxIdleConnectionsPercent", f"{shown(idle)} without MaxConnectionsPercent")
+
+
+@rule(
+    "A04",
+    Severity.ERROR,
+    f"the pool leaves {ADMINISTRATORS} connections to administrators, migrations, monitoring and rotation",
+    fix="lower MaxConnectionsPercent (its default is 100)",
+    source=f'{BEST_PRACTICES}; AWS re:Post, "remaining connection slots are reserved"',
+)
+def pool_leaves_slots(stage: Stage) -> Iterator[Finding]:
+    for proxy in stage.proxies:
+        percent = proxy.max_connections_percent
+        if percent is None or not 1 <= percent <= 100 or proxy.pool("MaxIdleConnectionsPercent") is not None and (
+            proxy.pool("MaxConnectionsPercent") is None
+        ):
+            continue  # A02 and A03 say what is wrong there
+        known = stage.max_connections(proxy.targets[0]) if proxy.targets else None
+        if known is None:
+            if percent == 100:
+                yield _at(proxy, "MaxConnectionsPercent", "100, which is every connection there is")
+            continue
+        most, where = known
+        highest = 100 * (most - NO_ROLE_CAN_USE - ADMINISTRATORS) // most
+        if percent > highest:
+            pool = int(most * percent / 100)
+            free = most - NO_ROLE_CAN_USE - pool
+            value = f"{percent:g}, which of {where} is a pool of {pool} and leaves {max(free, 0)}"
+            yield _at(proxy, "MaxConnectionsPercent", value, f"lower MaxConnectionsPercent to {max(highest, 1)} or less")
+
+
+@rule(
+    "A05",
+    Severity.WARNING,
+    "MaxConnectionsPercent is at least what AWS recommends for the instance class",
+    fix="raise MaxConnectionsPercent, or take a larger class",
+    source=f"{CONNECTION_CONSIDERATIONS} (small 30); {BEST_PRACTICES} (T medium 55, T large 35, others 20)",
+)
+def percent_is_not_too_low(stage: Stage) -> Iterator[Finding]:
+    for proxy in stage.proxies:
+        percent = number(proxy.pool("MaxConnectionsPercent"))
+        for target in proxy.targets:
+            instance_class = target.get("DBInstanceClass")
+            if percent is None or not isinstance(instance_class, str) or memory_gib(instance_class) is None:
+                continue
+            minimum = MINIMUM_PERCENT.get(instance_class.split(".")[2], 20) if instance_class[3:4] == "t" else 20
+            if 1 <= percent < minimum:
+                fix = f"raise MaxConnectionsPercent to {minimum} or more, or take a larger class"
+                yield _at(proxy, "MaxConnectionsPercent", f"{percent:g} of at least {minimum} for {instance_class}", fix)
+
+
+@rule(
+    "A07",
+    Severity.WARNING,
+    "where functions can outnumber the pool's connections, an alarm tells of pinned sessions",
+    fix="add an alarm on DatabaseConnectionsCurrentlySessionPinned, or raise the pool, or reserve less concurrency",
+    source=CONNECTION_CONSIDERATIONS,
+)
+def multiplexing_is_watched(stage: Stage) -> Iterator[Finding]:
+    for proxy in stage.proxies:
+        pool, clients = pool_and_clients(stage, proxy)
+        if pool is not None and clients is not None and clients > pool and not alarms_on_pinning(stage):
+            yield _at(proxy, "MaxConnectionsPercent", f"a pool of {pool} for {clients} functions at once, and no alarm")
+
+
+def pool_and_clients(stage: Stage, proxy: Proxy) -> tuple[int | None, int | None]:
+    """Connections that a proxy may hold open, and functions that may want one at once; None where unknown."""
+    known = stage.max_connections(proxy.targets[0]) if proxy.targets else None
+    percent = proxy.max_connections_percent
+    pool = None if known is None or percent is None else int(known[0] * percent / 100)
+    return pool, stage.reserved(stage.users_of(proxy.resource))
+
+
+def alarms_on_pinning(stage: Stage) -> bool:
+    """Whether any alarm of the stage is about pinned sessions."""
+    return "DatabaseConnectionsCurrentlySessionPinned" in alarmed_metrics(stage)
+
+
+def alarmed_metrics(stage: Stage) -> set[str]:
+    """The names of the metrics that alarms of the stage are about."""
+    alarms = stage.of_type("AWS::CloudWatch::Alarm")
+    single = {each.get("MetricName") for each in alarms}
+    queries = [query for each in alarms for query in listed(each.get("Metrics")) if isinstance(query, dict)]
+    nested = [query.get("MetricStat", {}).get("Metric", {}).get("MetricName") for query in queries]
+    expressions = " ".join(str(query.get("Expression", "")) for query in queries)
+    in_expressions = {"DatabaseConnectionsCurrentlySessionPinned"} if "SessionPinned" in expressions else set()
+    return {each for each in (*single, *nested) if isinstance(each, str)} | in_expressions
+
+
+@rule(
+    "A09",
+    Severity.ERROR,
+    "the pools of all proxies of a database are at most 100 % of its connections",
+    fix="use one proxy for the database; it is redundant as it is",
+    source=BEST_PRACTICES,
+)
+def one_proxy_per_database(stage: Stage) -> Iterator[Finding]:
+    for database in stage.databases:
+        proxies = stage.proxies_of(database)
+        percents = [proxy.max_connections_percent for proxy in proxies]
+        if len(proxies) < 2 or None in percents:
+            continue
+        total = sum(percent for percent in percents if percent is not None)
+        value = f"{', '.join(proxy.resource.id for proxy in proxies)} together take {total:g} % of {database.id}"
+        yield _at(proxies[-1], "MaxConnectionsPercent", value, None, None if total > 100 else Severity.WARNING)
+
+
+@rule(
+    "A10",
+    Severity.ERROR,
+    "without a proxy, the functions of a database are fewer than its connections",
+    fix="reserve less concurrency, take a larger class, or put a proxy between",
+    source='AWS re:Post, "remaining connection slots are reserved"',
+)
+def direct_functions_fit(stage: Stage) -> Iterator[Finding]:
+    for database in stage.databases:
+        known, clients = stage.max_connections(database), stage.reserved(stage.users_of(database))
+        if known is None or clients is None:
+            continue
+        free = known[0] - NO_ROLE_CAN_USE - ADMINISTRATORS
+        if clients > free:
+            value = f"{clients} functions at once for {max(free, 0)} connections ({known[1]}, less {known[0] - free})"
+            yield Finding(_greatest(stage.users_of(database)), "ReservedConcurrentExecutions", value)
+
+
+def _greatest(functions: list[Resource]) -> Resource:
+    return max(functions, key=lambda each: number(each.get("ReservedConcurrentExecutions")) or 0)
+
+
+@rule(
+    "A12",
+    Severity.WARNING,
+    "MaxIdleConnectionsPercent is more than 0 and less than MaxConnectionsPercent",
+    fix="set MaxIdleConnectionsPercent to about half of MaxConnectionsPercent",
+    source=BEST_PRACTICES,
+)
+def idle_is_between(stage: Stage) -> Iterator[Finding]:
+    for proxy in stage.proxies:
+        idle, most = number(proxy.pool("MaxIdleConnectionsPercent")), number(proxy.pool("MaxConnectionsPercent"))
+        if idle is None or most is None:
+            continue
+        if idle <= 0:
+            yield _at(proxy, "MaxIdleConnectionsPercent", f"{idle:g}: every burst opens its connections anew")
+        elif idle == most:
+            yield _at(proxy, "MaxIdleConnectionsPercent", f"{idle:g}, as MaxConnectionsPercent: idle ones are kept open")
+
+
+@rule(
+    "A13",
+    Severity.ERROR,
+    "max_connections is 6 to 262143, and not more than the instance class has memory for",
+    fix="lower max_connections in the parameter group, or take a larger class",
+    source='Amazon RDS User Guide, "Quotas and constraints for Amazon RDS"',
+)
+def max_connections_fit_the_class(stage: Stage) -> Iterator[Finding]:
+    low, high = ALLOWED_MAX_CONNECTIONS
+    for database in stage.databases:
+        if database.get("Engine") != "postgres":
+            continue
+        most, gib = number(stage.parameter(database, "max_connections")), memory_gib(database.get("DBInstanceClass"))
+        group = next(iter(stage.parameter_groups(database)), database)
+        if most is not None and not low <= most <= high:
+            yield Finding(group, "Parameters.max_connections", f"{most:g}")
+        elif most is not None and gib is not None and most > most_connections(gib):
+            value = f"{most:g} of at most {most_connections(gib)} for {gib:g} GiB of {database.get('DBInstanceClass')}"
+            yield Finding(group, "Parameters.max_connections", value)

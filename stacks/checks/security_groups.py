@@ -1,0 +1,163 @@
+"""D: the chain of security groups: function -> proxy -> database, and nobody else."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from .reachability import GroupRule, service_of
+from .rule import Finding, Severity, rule
+from .stage import Proxy, Stage, port_of
+from .template import Resource, Text, Unknown, mentioned, shown
+
+GROUPS = 'Amazon RDS User Guide, "Setting up network prerequisites for RDS Proxy", security groups'
+
+
+def _rule_at(found: GroupRule, direction: str) -> str:
+    return direction if found.resource.type == "AWS::EC2::SecurityGroup" else "CidrIp"
+
+
+def _addresses(found: GroupRule) -> Any:
+    """The addresses of a rule's peer: a text, or those of a VPC; None when it is a group, or cannot be known."""
+    peer = found.peer
+    if isinstance(peer, Resource | Unknown | Text):
+        return None
+    if isinstance(peer, str):
+        return None if peer.startswith(("sg-", "pl-")) else peer
+    return shown(peer) if any(each.resource.type == "AWS::EC2::VPC" for each in mentioned(peer)) else None
+
+
+@rule(
+    "D10",
+    Severity.ERROR,
+    "only security groups of the proxy and of what must go past it may enter the database's",
+    fix="allow the proxy's security group, and those of migrations or rotation; never addresses, "
+    "nor functions that have the proxy",
+    source="Security Hub EC2.18 and EC2.19; cdk-nag RDS8",
+)
+def database_admits_groups_only(stage: Stage) -> Iterator[Finding]:
+    seen: set[Any] = set()
+    for database in stage.databases:
+        for group in stage.network.groups(database):
+            if group in seen:
+                continue
+            seen.add(group)
+            for found in stage.network.ingress(group):
+                addresses = _addresses(found)
+                if addresses is not None and found.covers(port_of(database)):
+                    yield Finding(found.resource, _rule_at(found, "SecurityGroupIngress"), f"{addresses} into {database.id}")
+        yield from _past_the_proxy(stage, database)
+    for proxy in stage.proxies:
+        for group in stage.network.groups(proxy.resource):
+            for found in stage.network.ingress(group):
+                if found.is_open and found.covers(port_of(proxy.resource)):
+                    path = _rule_at(found, "SecurityGroupIngress")
+                    yield Finding(found.resource, path, f"{found.peer} into {proxy.resource.id}")
+
+
+def _past_the_proxy(stage: Stage, database: Resource) -> Iterator[Finding]:
+    """Functions that have the proxy, in a group of their own, which the database admits as well."""
+    proxies = {proxy.resource for proxy in stage.proxies_of(database)}
+    with_proxy = [each for each in stage.database_functions if stage.uses[each] & proxies]
+    shared = [group for each in stage.functions if each not in with_proxy for group in stage.network.groups(each)]
+    shared += [group for proxy in proxies for group in stage.network.groups(proxy)]
+    for group in stage.network.groups(database):
+        for found in stage.network.ingress(group):
+            clients = [each for each in with_proxy if found.peer in stage.network.groups(each)]
+            if clients and found.peer not in shared and all(database not in stage.uses[each] for each in clients):
+                value = f"{clients[0].id}, which has a proxy, straight into {database.id}"
+                yield Finding(found.resource, "SourceSecurityGroupId", value)
+
+
+@rule(
+    "D11",
+    Severity.WARNING,
+    "proxy, database and functions may not leave for just anywhere",
+    fix="set allow_all_outbound=False, and allow each group to the next: function -> proxy -> database",
+    source=f"{GROUPS}; CDK's default is to allow all",
+)
+def egress_is_named(stage: Stage) -> Iterator[Finding]:
+    servers = [*(proxy.resource for proxy in stage.proxies), *stage.databases]
+    members = [*servers, *(function for function, used in stage.uses.items() if used)]
+    groups = {group: member for member in reversed(members) for group in stage.network.groups(member)}
+    for group, member in groups.items():
+        for found in stage.network.egress(group):
+            everything = found.protocol == "-1" or member in servers
+            if found.is_open and everything:
+                yield Finding(found.resource, "SecurityGroupEgress", f"{member.id} to {found.peer}, all protocols")
+                break
+
+
+@rule(
+    "D12",
+    Severity.ERROR,
+    "security groups let each function into its proxy, and the proxy into its database",
+    fix="allow it on both sides, in and out, for instance proxy.connections.allow_from(function, Port.tcp(5432)); "
+    "a grant to connect opens no security group",
+    source=GROUPS,
+)
+def chain_is_closed(stage: Stage) -> Iterator[Finding]:
+    for proxy in stage.proxies:
+        for function in stage.users_of(proxy.resource):
+            yield from _function_to(stage, function, proxy)
+        for target in proxy.targets:
+            groups, theirs = stage.network.groups(proxy.resource), stage.network.groups(target)
+            if not stage.network.may_enter(theirs, groups, port_of(target)):
+                yield Finding(target, "VPCSecurityGroups", f"no rule lets {proxy.resource.id} into {target.id}")
+            elif not stage.network.may_leave(groups, theirs, port_of(target)):
+                yield Finding(proxy.resource, "VpcSecurityGroupIds", f"no rule lets it out to {target.id}")
+
+
+def _function_to(stage: Stage, function: Resource, proxy: Proxy) -> Iterator[Finding]:
+    if function.get("VpcConfig") is None and function.type == "AWS::Lambda::Function":
+        yield Finding(function, "VpcConfig", f"not set: {proxy.resource.id} can be reached from its VPC only")
+        return
+    servers, clients = stage.network.groups(proxy.resource), stage.network.groups(function)
+    if not stage.network.may_enter(servers, clients, None):
+        value = f"no rule lets {function.id} into {proxy.resource.id}"
+        yield Finding(function, "VpcConfig.SecurityGroupIds", value)
+    elif not stage.network.may_leave(clients, servers, None):
+        yield Finding(function, "VpcConfig.SecurityGroupIds", f"no rule lets it out to {proxy.resource.id}")
+
+
+@rule(
+    "D13",
+    Severity.ERROR,
+    "functions speak to a proxy on its own port, whatever its database's is",
+    fix="allow the proxy's port: 5432 for PostgreSQL, 3306 for MySQL, 1433 for SQL Server",
+    source='Amazon RDS User Guide, "Amazon RDS Proxy", quotas and limitations',
+)
+def proxy_port_is_open(stage: Stage) -> Iterator[Finding]:
+    for proxy in stage.proxies:
+        port, servers = port_of(proxy.resource), stage.network.groups(proxy.resource)
+        if port is None or _is_emulated(proxy.resource):
+            continue
+        for function in stage.users_of(proxy.resource):
+            clients = stage.network.groups(function)
+            if not stage.network.may_enter(servers, clients, None) or not stage.network.may_leave(clients, servers, None):
+                continue  # D12 says so
+            if not stage.network.may_enter(servers, clients, port) or not stage.network.may_leave(clients, servers, port):
+                value = f"{function.id} may not reach {proxy.resource.id} on {port}, but on another port"
+                yield Finding(function, "VpcConfig.SecurityGroupIds", value)
+
+
+def _is_emulated(resource: Resource) -> bool:
+    """Whether a stack says that it is local: an emulator's proxy may listen on any port."""
+    words = resource.template.stack.lower().replace("-", "/").replace("_", "/").split("/")
+    return "local" in words
+
+
+@rule(
+    "D17",
+    Severity.WARNING,
+    "an interface endpoint for secrets and parameters is not open to the whole VPC for every principal and secret",
+    fix="set open=False and a security group, or give the endpoint a policy that names what may be read by whom",
+    source='Amazon VPC User Guide, "Control access to VPC endpoints"; CDK\'s default is open',
+)
+def endpoints_are_not_open(stage: Stage) -> Iterator[Finding]:
+    for endpoint in stage.of_type("AWS::EC2::VPCEndpoint"):
+        if service_of(endpoint) not in ("secretsmanager", "ssm") or endpoint.get("PolicyDocument") is not None:
+            continue
+        rules = [each for group in stage.network.groups(endpoint) for each in stage.network.ingress(group)]
+        opened = next((_addresses(each) for each in rules if _addresses(each) is not None), None)
+        if opened is not None:
+            yield Finding(endpoint, "PolicyDocument", f"not set, and {opened} may enter")
+
