@@ -99,7 +99,7 @@ class Budget:
         highest = max(0, 100 * (slots - plan.administrators) // most)
         percent = plan.max_connections_percent or max(1, min(highest, max(lowest, USUAL_PERCENT)))
         pool = pool_size(most, percent)
-        idle = percent // 2 if plan.max_idle_connections_percent is None else plan.max_idle_connections_percent
+        idle = max(1, percent // 2) if plan.max_idle_connections_percent is None else plan.max_idle_connections_percent
         rate = sum((each.most_requests_per_second for each in plan.workloads), Fraction(0))
         deadline = min(each.deadline_seconds for each in plan.workloads)
         connect = max(each.connect_timeout_seconds for each in plan.workloads)

@@ -6,7 +6,7 @@ from fractions import Fraction
 from typing import Any, Self
 
 from stacks.instance_classes import instance_class
-from stacks.refusal import flag, refuse, whole
+from stacks.refusal import above, flag, refuse, whole
 
 INVOCATIONS_A_SECOND = 10  # Lambda: for each unit of concurrency, however short the invocations
 HTTP_API_TIMEOUT_SECONDS = 30  # hard limit of an HTTP API's integration
@@ -42,9 +42,9 @@ class Workload:
             whole("reserved_concurrency", self.reserved_concurrency, 1, 10000),
             seconds("seconds", self.seconds, 900),
             seconds("seconds_in_database", self.seconds_in_database, 900),
-            None
-            if self.seconds_in_database <= self.seconds
-            else f"seconds_in_database is {self.seconds_in_database}, allowed is at most seconds ({self.seconds})",
+            f"seconds_in_database is {self.seconds_in_database}, allowed is at most seconds ({self.seconds})"
+            if above(self.seconds_in_database, self.seconds)
+            else None,
             whole("connections", self.connections, 1, 1000),
             flag("keeps_session_state", self.keeps_session_state),
             None

@@ -68,11 +68,13 @@ def change(event: Event) -> tuple[str, int | None]:
     body, mistakes = _body(event, {"name", "version"})
     mistakes += _name_mistakes(body.get("name"))
     version = body.get("version", 1)
+    if isinstance(version, float) and version.is_integer():
+        version = int(version)  # 2.0 is an integer to JSON
     if type(version) is not int or not 1 <= version <= LARGEST_VERSION:
         mistakes.append(Mistake("version", "null" if version is None else version, VERSION_ALLOWED))
     if mistakes:
         raise InvalidRequest(*mistakes)
-    return body["name"], body.get("version")
+    return body["name"], version if "version" in body else None
 
 
 def _path(event: Event, name: str) -> str:

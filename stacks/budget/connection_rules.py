@@ -103,7 +103,7 @@ def _some_idle(b: Budget) -> str | None:
 
 
 def _not_all_idle(b: Budget) -> str | None:
-    if b.max_idle_connections_percent != b.max_connections_percent:
+    if b.max_idle_connections_percent != b.max_connections_percent or b.max_connections_percent == 1:
         return None
     return (
         f"max_idle_connections_percent is max_connections_percent ({b.max_connections_percent}), so that server "

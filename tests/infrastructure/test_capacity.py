@@ -116,7 +116,7 @@ def test_90_percent_of_100_connections_are_pin_safe_for_50_instances_and_leave_5
 def test_the_same_on_a_real_micro_leaves_administrators_too_little():
     b = budget(max_connections=83, max_connections_percent=90, reserved_concurrency=50)
     assert (b.pool, b.slots, b.administrator_slots, b.highest_percent) == (74, 78, 4, 81)
-    assert [each.id for each in judge(b)] == ["A04"]
+    assert [each.id for each in judge(b) if each.severity == ERROR] == ["A04"]
 
 
 def test_20_instances_at_30_percent_fit_a_micro_at_any_percentage_from_30_to_81():
@@ -166,7 +166,7 @@ def test_what_is_set_by_hand_is_kept_and_checked():
     b = budget(
         connection_borrow_timeout=25, throttle_rate=501, max_idle_connections_percent=80, idle_client_timeout=240
     )
-    assert [each.id for each in judge(b)] == ["C03", "C08", "A12", "B08"]
+    assert {"C03", "C08", "A12", "B08"} <= {each.id for each in judge(b)}
     assert (b.connection_borrow_timeout, b.throttle_rate, b.idle_client_timeout) == (25, 501, 240)
 
 
@@ -197,9 +197,17 @@ def test_several_functions_share_one_budget():
     b = Budget.of(Plan(environment="test", instance="t4g.micro", workloads=workloads, max_connections_percent=20))
     assert (b.concurrency, b.clients, b.busy_mean) == (70, 70, 22.5)
     assert b.busy_99 == quantile_99(70, Fraction(225, 700))
-    assert any(
-        "50 reserved + 20 reserved need" in each and "lower api.reserved_concurrency" in each for each in errors(b)
-    )
+    (refusal,) = errors(b)
+    assert refusal.startswith("A06 50 reserved + 20 reserved need 42 pooled connections (99 % busy 32 × 1.3) but 20 %")
+    assert refusal.endswith("raise max_connections_percent to 54, or set instance to t4g.medium")
+
+
+def test_of_several_functions_the_one_that_reserves_most_is_named_in_a_repair():
+    workloads = (Workload(name="api", reserved_concurrency=200), Workload(name="worker", reserved_concurrency=20))
+    b = Budget.of(Plan(environment="test", instance="t4g.micro", workloads=workloads, max_connections_percent=40))
+    (refusal,) = errors(b)
+    assert re.search(r"or lower api\.reserved_concurrency to \d+$", refusal)
+    assert not errors(Budget.of(b.plan.changed({"api.reserved_concurrency": int(refusal.split()[-1])})))
 
 
 def test_the_example_of_two_functions_in_a_pool_of_16_connections_is_refused_as_the_style_shows():

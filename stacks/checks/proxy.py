@@ -1,0 +1,61 @@
+"""G: the proxy as a resource."""
+
+import re
+from collections.abc import Iterator
+
+from .pool import alarmed_metrics
+from .rule import Finding, Severity, rule
+from .stage import Stage
+from .template import truth
+
+NAME = re.compile(r"(?!.*--)[A-Za-z][A-Za-z0-9-]{0,62}(?<!-)")
+MOST_PROXIES = 20
+PINNED = "DatabaseConnectionsCurrentlySessionPinned"
+
+
+@rule(
+    "G01",
+    Severity.ERROR,
+    f"a proxy's name is allowed and nobody else's, and there are at most {MOST_PROXIES}",
+    fix="leave db_proxy_name out, with the feature flag @aws-cdk/aws-rds:databaseProxyUniqueResourceName",
+    source="RDS API Reference, CreateDBProxy; Amazon RDS User Guide, quotas and limitations",
+)
+def names_are_unique(stage: Stage) -> Iterator[Finding]:
+    seen: dict[tuple[str, str | None, str | None], str] = {}
+    for proxy in stage.proxies:
+        name, template = proxy.resource.get("DBProxyName"), proxy.resource.template
+        if not isinstance(name, str):
+            continue
+        if not NAME.fullmatch(name):
+            yield Finding(proxy.resource, "DBProxyName", f"{name}, which is no letters, digits and single hyphens")
+        other = seen.setdefault((name.lower(), template.region, template.account), proxy.resource.id)
+        if other != proxy.resource.id:
+            yield Finding(proxy.resource, "DBProxyName", f"{name}, as {other}")
+    if len(stage.proxies) > MOST_PROXIES:
+        yield Finding(stage.proxies[-1].resource, "", f"{len(stage.proxies)} proxies")
+
+
+@rule(
+    "G03",
+    Severity.PRODUCTION,
+    "a production proxy does not log the text of statements",
+    fix="set debug_logging=False",
+    source="RDS API Reference, CreateDBProxy",
+)
+def statements_are_not_logged(stage: Stage) -> Iterator[Finding]:
+    for proxy in stage.proxies:
+        if truth(proxy.resource.get("DebugLogging")):
+            yield Finding(proxy.resource, "DebugLogging", "true")
+
+
+@rule(
+    "G04",
+    Severity.ONLY_PRODUCTION_WARNING,
+    "an alarm tells when sessions are pinned to a production proxy's connections",
+    fix=f"add an alarm on {PINNED}, summed over the proxy's nodes",
+    source='Amazon RDS User Guide, "Monitoring RDS Proxy metrics with Amazon CloudWatch"',
+)
+def pinning_is_watched(stage: Stage) -> Iterator[Finding]:
+    watched = PINNED in alarmed_metrics(stage)
+    for proxy in [] if watched else stage.proxies:
+        yield Finding(proxy.resource, "", f"no alarm on {PINNED}")

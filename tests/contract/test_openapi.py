@@ -1,0 +1,50 @@
+"""docs/openapi.yaml says what the service does: asked by a tool that reads nothing else."""
+
+import pytest
+import schemathesis
+import yaml
+from hypothesis import HealthCheck, given, settings
+from schemathesis.specs.openapi.checks import positive_data_acceptance
+
+from lambda_src.projects.routes import ROUTE_KEYS
+from tests.conftest import ROOT
+from tests.service import event
+
+CONTRACT = ROOT / "docs" / "openapi.yaml"
+PATHS = yaml.safe_load(CONTRACT.read_text())["paths"]
+ROUTES = [(verb, path) for path, item in PATHS.items() for verb in item if verb != "parameters"]
+
+
+@pytest.fixture(scope="session")
+def schema(service):
+    def application(environ, start_response):
+        """An HTTP server before the function, as API Gateway is on AWS."""
+        if environ["PATH_INFO"] == "/openapi.yaml":
+            start_response("200 OK", [("content-type", "application/yaml")])
+            return [CONTRACT.read_bytes()]
+        target = environ["PATH_INFO"].encode("latin-1").decode(errors="replace")
+        query = f"?{environ['QUERY_STRING']}" if environ["QUERY_STRING"] else ""
+        length = int(environ.get("CONTENT_LENGTH") or 0)
+        body = environ["wsgi.input"].read(length).decode(errors="replace") if length else None
+        answer = service.environment.invoke(event(environ["REQUEST_METHOD"], f"{target}{query}", body))
+        start_response(f"{answer['statusCode']} ", list(answer.get("headers", {}).items()))
+        return [answer.get("body", "").encode()]
+
+    return schemathesis.openapi.from_wsgi("/openapi.yaml", application)
+
+
+@pytest.mark.parametrize(("verb", "path"), ROUTES)
+def test_the_service_does_what_its_contract_says(schema, verb, path):
+    @given(case=schema[path][verb].as_strategy())
+    @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+    def check(case):
+        # A schema can't say that a cursor must be signed.
+        is_guess = "cursor" in (case.query or {})
+        case.call_and_validate(excluded_checks=[positive_data_acceptance] if is_guess else None)
+
+    check()
+
+
+def test_the_contract_has_every_route():
+    described = {f"{verb.upper()} {path}" for verb, path in ROUTES}
+    assert described == set(ROUTE_KEYS) - {"$default"}
