@@ -16,23 +16,25 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib.metadata import version
 from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
 
 ROOT = Path(__file__).parents[1]
 CDK = ROOT / "node_modules" / ".bin" / "cdk"
 ACCOUNT, REGION, BUCKET, KEY = "000000000000", "us-east-1", "assets", "function.zip"
+ARN = f"arn:aws:iam::{ACCOUNT}:user/benchmark"
 
 
 def zipped(tree: Path, archive: Path) -> Path:
     """Write what the CDK CLI would upload for `tree` to `archive`; RuntimeError with its output when it fails."""
-    with tempfile.TemporaryDirectory() as temporary, _bucket() as (endpoint, objects):
+    with tempfile.TemporaryDirectory() as temporary, _bucket() as (endpoint, parts):
         assembly = Path(temporary, "assembly")
         _write_assembly(assembly, tree.absolute())
         command = [str(CDK), "publish-assets", "--app", str(assembly), "--unstable=publish-assets", "Function"]
         environment = _environment(endpoint, Path(temporary))
         result = subprocess.run(command, cwd=temporary, env=environment, capture_output=True, text=True, check=False)
-        if result.returncode != 0 or KEY not in objects:
+        if result.returncode != 0 or not parts:
             raise RuntimeError(f"the CDK CLI published nothing:\n{result.stdout}\n{result.stderr}")
-        archive.write_bytes(objects[KEY])
+        archive.write_bytes(b"".join(parts[number] for number in sorted(parts)))
     return archive
 
 
@@ -84,9 +86,9 @@ def _environment(endpoint: str, home: Path) -> dict[str, str]:
 
 
 @contextmanager
-def _bucket() -> Iterator[tuple[str, dict[str, bytes]]]:
-    """An S3 that takes what it is given, and an STS that says whose it is: the address, and the objects by key."""
-    objects: dict[str, bytes] = {}
+def _bucket() -> Iterator[tuple[str, dict[int, bytes]]]:
+    """An S3 that takes one object, and an STS that says whose it is: the address, and the object's parts in order."""
+    parts: dict[int, bytes] = {}
 
     class Endpoint(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -96,18 +98,19 @@ def _bucket() -> Iterator[tuple[str, dict[str, bytes]]]:
 
         def do_POST(self) -> None:
             self._body()
-            identity = f"<Arn>arn:aws:iam::{ACCOUNT}:user/benchmark</Arn><Account>{ACCOUNT}</Account>"
-            result = f"<GetCallerIdentityResult>{identity}</GetCallerIdentityResult>"
-            self._answer(f"<GetCallerIdentityResponse>{result}</GetCallerIdentityResponse>".encode())
+            who = f"<GetCallerIdentityResult><Account>{ACCOUNT}</Account><Arn>{ARN}</Arn></GetCallerIdentityResult>"
+            upload = "<InitiateMultipartUploadResult><UploadId>1</UploadId></InitiateMultipartUploadResult>"
+            identity = f"<GetCallerIdentityResponse>{who}</GetCallerIdentityResponse>"
+            done = "<CompleteMultipartUploadResult><ETag>1</ETag></CompleteMultipartUploadResult>"
+            self._answer((upload if "uploads" in self.path else done if BUCKET in self.path else identity).encode())
 
         def do_PUT(self) -> None:
-            objects[self.path.partition("?")[0].rpartition("/")[2]] = self._body()
+            query = parse_qs(urlsplit(self.path).query)
+            parts[int(query.get("partNumber", ["1"])[0])] = self._body()
             self._answer(b"")
 
         def _body(self) -> bytes:
-            if self.headers.get("Transfer-Encoding") == "chunked" or "aws-chunked" in self.headers.get(
-                "Content-Encoding", ""
-            ):
+            if "aws-chunked" in self.headers.get("Content-Encoding", ""):
                 return b"".join(self._chunks())
             return self.rfile.read(int(self.headers.get("Content-Length", 0)))
 
@@ -116,11 +119,12 @@ def _bucket() -> Iterator[tuple[str, dict[str, bytes]]]:
                 yield self.rfile.read(size)
                 self.rfile.readline()
             while self.rfile.readline().strip():
-                pass  # the trailing checksum
+                pass  # the checksum that trails
 
         def _answer(self, body: bytes) -> None:
             self.send_response(200)
             self.send_header("Content-Type", "application/xml")
+            self.send_header("ETag", "1")
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)
@@ -131,7 +135,7 @@ def _bucket() -> Iterator[tuple[str, dict[str, bytes]]]:
     server = ThreadingHTTPServer(("127.0.0.1", 0), Endpoint)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
-        yield f"http://127.0.0.1:{server.server_port}", objects
+        yield f"http://127.0.0.1:{server.server_port}", parts
     finally:
         server.shutdown()
         server.server_close()

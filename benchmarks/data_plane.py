@@ -94,7 +94,7 @@ def proxy(server: Server, directory: Path, *, percent: int = 90) -> Iterator[Pro
     root_bundle(directory)
     with Forwarder((PROXY_HOST, 0), listen=(HOST, 0)) as forwarder, (directory / "log").open("w") as log:
         # A token names one host and one port: the proxy listens on the forwarder's port, at another address.
-        port, metrics = forwarder.address[1], Address((HOST, _free_port()))
+        port, metrics = forwarder.address[1], (HOST, _free_port())
         forwarder.upstream = (PROXY_HOST, port)
         command = _command(server, directory, port, metrics, percent)
         process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=log, text=True)

@@ -29,11 +29,12 @@ RESET = struct.pack("ii", 1, 0)  # SO_LINGER: close with RST
 
 
 class Forwarder:
-    """Forwards `listen` (port 0: any) to `upstream` (or a Unix socket's path); `delay_ms` is what one round trip takes longer, half each way.
+    """Forwards `listen` (port 0: any) to `upstream`, an address or a Unix socket's path.
 
-    The first bytes of a connection wait a whole round trip more, as the TCP handshake would have made them. `delay_ms`
-    may be changed at any time. What is counted: `connections` accepted, `turns` (how often a client began to speak, at
-    first or after the server spoke: its round trips without the handshake), bytes in both directions.
+    `delay_ms` is what one round trip takes longer, half each way; the first bytes of a connection wait a whole round
+    trip more, as the TCP handshake would have made them. It may be changed at any time. What is counted: `connections`
+    accepted, `turns` (how often a client began to speak, at first or after the server spoke: its round trips without
+    the handshake), bytes in both directions.
     """
 
     def __init__(self, upstream: Address | Path, delay_ms: float = 0, listen: Address = ("127.0.0.1", 0)) -> None:

@@ -1,3 +1,4 @@
+# ruff: noqa: S608 (statements are put together from constants; values are parameters)
 """What a list costs on its way from PostgreSQL's rows to the body of an answer: `python -m benchmarks.serialization`.
 
 Every way gives the same items. Client CPU is from the request to the text that the runtime client sends, its own
@@ -157,7 +158,9 @@ def _measure(connection: Connection, forwarder: Forwarder, size: int, rounds: in
     def client_cpu(name: str) -> float:
         before, started = _cpu_seconds_of(pid), time.process_time()
         for _ in range(ITERATIONS[size]):
-            json.dumps({"statusCode": 200, "body": WAYS[name](connection, size)})  # as the runtime client does
+            json.dumps(
+                {"statusCode": 200, "body": WAYS[name](connection, size)}, ensure_ascii=False
+            )  # as the runtime client does
         spent = time.process_time() - started
         in_database[name].append((_cpu_seconds_of(pid) - before) / ITERATIONS[size])
         return spent / ITERATIONS[size]

@@ -6,9 +6,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-import psycopg
-
-from lambda_src.database.settings import InvalidSettings, root_bundle
+from lambda_src.database import instance
 from lambda_src.migrations.roles import ensure_roles
 from lambda_src.migrations.runner import migrate, read
 

@@ -3,7 +3,7 @@
 import os
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, NamedTuple, Protocol
 from uuid import UUID
@@ -34,7 +34,7 @@ class Project:
 
     def as_json(self) -> dict[str, Any]:
         """The project as the API shows it."""
-        return asdict(self)
+        return {name: getattr(self, name) for name in self.__slots__}
 
 
 class Position(NamedTuple):
@@ -45,10 +45,14 @@ class Position(NamedTuple):
 
 
 class Page(NamedTuple):
-    """Some projects of a list in order, whether more follow, and the keys (id to secret) that sign cursors now."""
+    """Part of a list in order.
 
-    projects: list[Project]
-    more: bool
+    `items` is a JSON array of projects as the API shows them, `following` the position after which more follow, None at
+    the end, and `cursor_keys` are the keys (id to secret) that sign cursors now.
+    """
+
+    items: str
+    following: Position | None
     cursor_keys: Mapping[int, bytes]
 
 

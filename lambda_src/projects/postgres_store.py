@@ -7,46 +7,59 @@ request chose, to the microsecond, which is stored with the row.
 from lambda_src.database import Session
 from lambda_src.projects.model import Page, Position, Project, ProjectExists, ProjectNotFound, VersionConflict
 
-# A project as the API shows it, built by PostgreSQL: cheaper than building it from columns in Python.
-PROJECT = """json_build_object('tenant', p.tenant, 'id', p.id, 'name', p.name, 'version', p.version,
-    'created_at', to_char(p.created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
-    'updated_at', to_char(p.updated_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'))"""
+RFC_3339 = """'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'"""
+# The fields of Project, in its order.
+PROJECT = f"""
+    tenant, id::text, name, version,
+    to_char(created_at AT TIME ZONE 'UTC', {RFC_3339}) AS created_at,
+    to_char(updated_at AT TIME ZONE 'UTC', {RFC_3339}) AS updated_at
+"""
 
 ADD = f"""
     WITH added AS (
-        INSERT INTO project AS p (tenant, id, name, version, created_at, updated_at)
+        INSERT INTO project (tenant, id, name, version, created_at, updated_at)
         VALUES (%(tenant)s, %(id)s, %(name)s, 1, %(now)s, %(now)s)
         ON CONFLICT DO NOTHING
-        RETURNING p.*
+        RETURNING *
     )
-    SELECT {PROJECT} FROM added p
+    SELECT {PROJECT} FROM added
     UNION ALL
-    SELECT {PROJECT} FROM project p
+    SELECT {PROJECT} FROM project
     WHERE tenant = %(tenant)s AND id = %(id)s AND created_at = %(now)s::timestamptz
 """
 
-# The keys come with the page: a new key is in use at once, and no round trip fetches it.
+# The items are JSON as the API shows it, which nobody reads on the way; the keys come along, so that a new key is in
+# use at once and no round trip fetches it. One row more than asked for tells whether more follow.
 PAGE = f"""
+    WITH page AS (
+        SELECT *, row_number() OVER (ORDER BY created_at, id) AS number FROM project
+        WHERE tenant = %(tenant)s AND (created_at, id) > (%(created_at)s::timestamptz, %(id)s::uuid)
+        ORDER BY created_at, id
+        LIMIT %(limit)s::integer + 1
+    ), item AS (
+        SELECT {PROJECT} FROM page WHERE number <= %(limit)s ORDER BY number
+    ), last AS (
+        SELECT {PROJECT} FROM page
+        WHERE number = %(limit)s AND EXISTS (SELECT FROM page WHERE number > %(limit)s)
+    )
     SELECT (SELECT json_object_agg(id, encode(secret, 'hex')) FROM cursor_key),
-           coalesce((SELECT json_agg(project) FROM (
-               SELECT {PROJECT} AS project FROM project p
-               WHERE tenant = %(tenant)s AND (created_at, id) > (%(created_at)s::timestamptz, %(id)s::uuid)
-               ORDER BY created_at, id
-               LIMIT %(limit)s) page), '[]')
+           coalesce((SELECT json_agg(row_to_json(item))::text FROM item), '[]'),
+           (SELECT created_at FROM last),
+           (SELECT id FROM last)
 """
 
-GET = f"SELECT {PROJECT} FROM project p WHERE tenant = %(tenant)s AND id = %(id)s"
+GET = f"SELECT {PROJECT} FROM project WHERE tenant = %(tenant)s AND id = %(id)s"
 
 RENAME = f"""
     WITH renamed AS (
-        UPDATE project AS p SET name = %(name)s, version = version + 1, updated_at = %(now)s
+        UPDATE project SET name = %(name)s, version = version + 1, updated_at = %(now)s
         WHERE tenant = %(tenant)s AND id = %(id)s AND updated_at <> %(now)s::timestamptz
             AND version = coalesce(%(version)s::integer, version)
-        RETURNING p.*
+        RETURNING *
     )
-    SELECT {PROJECT}, true FROM renamed p
+    SELECT {PROJECT}, true FROM renamed
     UNION ALL
-    SELECT {PROJECT}, updated_at = %(now)s::timestamptz FROM project p
+    SELECT {PROJECT}, updated_at = %(now)s::timestamptz FROM project
     WHERE tenant = %(tenant)s AND id = %(id)s AND NOT EXISTS (SELECT FROM renamed)
 """
 
@@ -66,25 +79,22 @@ class PostgresStore:
         row = self._session.one(ADD, {"tenant": tenant, "id": id, "name": name, "now": now}, idempotent=True)
         if row is None:
             raise ProjectExists(f"tenant {tenant} already has a project {id}")
-        return Project(**row[0])
+        return Project(*row)
 
     def page(self, tenant: str, after: Position | None, limit: int) -> Page:
         """At most `limit` projects that follow `after`, or the first ones."""
         position = (after or BEFORE_ALL)._asdict()
-        row = self._session.one(PAGE, {"tenant": tenant, **position, "limit": limit + 1}, idempotent=True)
-        keys, projects = row or ({}, [])
-        return Page(
-            [Project(**project) for project in projects[:limit]],
-            len(projects) > limit,
-            {int(id): bytes.fromhex(secret) for id, secret in (keys or {}).items()},
-        )
+        row = self._session.one(PAGE, {"tenant": tenant, **position, "limit": limit}, idempotent=True)
+        keys, items, created_at, id = row or ({}, "[]", None, None)
+        following = Position(created_at, id) if id else None
+        return Page(items, following, {int(key): bytes.fromhex(secret) for key, secret in (keys or {}).items()})
 
     def get(self, tenant: str, id: str) -> Project:
         """One project, or raise ProjectNotFound."""
         row = self._session.one(GET, {"tenant": tenant, "id": id}, idempotent=True)
         if row is None:
             raise ProjectNotFound(_absent(tenant, id))
-        return Project(**row[0])
+        return Project(*row)
 
     def rename(self, tenant: str, id: str, name: str, version: int | None, now: str) -> Project:
         """Change a project that is at `version` (None: at any), or raise ProjectNotFound or VersionConflict."""
@@ -92,7 +102,8 @@ class PostgresStore:
         row = self._session.one(RENAME, parameters, idempotent=True)
         if row is None:
             raise ProjectNotFound(_absent(tenant, id))
-        project, is_ours = Project(**row[0]), row[1]
+        *fields, is_ours = row
+        project = Project(*fields)
         if not is_ours:
             raise VersionConflict(f"project {id} is at version {project.version}, and the change is for {version}")
         return project

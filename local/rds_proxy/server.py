@@ -89,7 +89,7 @@ class Proxy:
 
     async def _welcome(self, client: Connection) -> None:
         number, counts = next(self._numbers), self.metrics.counts
-        peer = "{}:{}".format(*client.transport.get_extra_info("peername"))
+        peer = "{}:{}".format(*(client.transport.get_extra_info("peername") or ("a client that left", 0)))
         counts["ClientConnectionsReceived"] += 1
         log.debug("A new client connected from %s [clientConnection=%d]", peer, number)
         try:
@@ -103,6 +103,7 @@ class Proxy:
             log.warning("A client from %s [clientConnection=%d] was refused: %s%s", peer, number, refusal, reason)
             client.close(error("FATAL", refusal.sqlstate, refusal.text))
         except BorrowTimeout:
+            log.warning("A client from %s [clientConnection=%d] waited for a database connection in vain", peer, number)
             client.close(error("FATAL", "08000", "Timed-out waiting to acquire database connection"))
         except DatabaseRefused as refusal:
             client.close(error("FATAL", refusal.sqlstate, f"Request returned an error: {refusal.text}"))

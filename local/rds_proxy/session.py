@@ -217,8 +217,8 @@ class Session:
             self._parameters = self._server.parameters
 
     def _server_lost(self) -> None:
-        """The database ended the server connection: whatever the client was doing there is over, and it is told so."""
-        if self._is_over:  # it has the database's own words
+        """The database ended the server connection: what the client did there is over, and so is the client."""
+        if self._is_over or self._answer_to_come:  # it has the database's own words, or half a message
             self._client.close()
             self._end()
         else:

@@ -80,7 +80,7 @@ def alarms_tell_somebody(stage: Stage) -> Iterator[Finding]:
 
 @rule(
     "J07",
-    Severity.PRODUCTION,
+    Severity.RAISED,
     "every route of an API has an authoriser",
     fix="set a default authoriser on the API, or one on the route",
     source="Security Hub APIGateway.8; cdk-nag APIG4",
@@ -90,10 +90,15 @@ def routes_have_authorisers(stage: Stage) -> Iterator[Finding]:
         key = route.get("RouteKey") or route.get("HttpMethod")
         preflight = isinstance(key, str) and key.startswith("OPTIONS")
         api = api_of(stage, route)
-        if preflight or (api is not None and api.get("ProtocolType") == "WEBSOCKET"):
+        if preflight or (api is not None and not _is_public(api)):
             continue
         if route.get("AuthorizationType") in (None, "NONE"):
             yield Finding(route, "AuthorizationType", f"{shown(route.get('AuthorizationType'))} on {shown(key)}")
+
+
+def _is_public(api: Resource) -> bool:
+    """Whether a route's own authoriser decides who calls: not with WebSockets, nor in a private API."""
+    return api.get("ProtocolType") != "WEBSOCKET" and "PRIVATE" not in listed(api.get("EndpointConfiguration", "Types"))
 
 
 @rule(

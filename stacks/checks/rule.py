@@ -17,6 +17,7 @@ class Severity(Enum):
     ERROR = "error"  # synthesis fails
     WARNING = "warning"
     PRODUCTION = "error in production"  # a warning where a stack says nothing about itself, nothing outside production
+    RAISED = "warning, error in production"
     ONLY_PRODUCTION = "error in production only"
     ONLY_PRODUCTION_WARNING = "warning in production only"
 
@@ -24,6 +25,8 @@ class Severity(Enum):
         """What to report for a stack in production (True), outside it (False), or that does not say (None)."""
         if self in (Severity.ERROR, Severity.WARNING):
             return self.value
+        if self is Severity.RAISED:
+            return "error" if production else "warning"
         if production:
             return "warning" if self is Severity.ONLY_PRODUCTION_WARNING else "error"
         return "warning" if self is Severity.PRODUCTION and production is None else None

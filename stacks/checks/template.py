@@ -53,7 +53,7 @@ class Template:
     name: str | None = None
     region: str | None = None
     account: str | None = None
-    tags: Mapping[str, str] = field(default_factory=dict)
+    production: bool | None = None  # None where the stack does not say
     arguments: Mapping[str, Any] = field(default_factory=dict)  # a nested stack's parameters, already resolved
     stage: "Templates | None" = None
     nested: dict[str, "Template"] = field(default_factory=dict)  # by the logical id of AWS::CloudFormation::Stack

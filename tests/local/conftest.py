@@ -22,7 +22,7 @@ import pytest
 
 from local.certificates import server_certificate
 from local.postgres import Server
-from local.rds_proxy.credentials import FileCredentials
+from local.rds_proxy.credentials import Credentials, FileCredentials
 from local.rds_proxy.iam import AccessKeys
 from local.rds_proxy.messages import (
     PROTOCOL_3_0,
@@ -143,7 +143,13 @@ class RunningProxy:
     clients: ExitStack = field(default_factory=ExitStack)
 
     @classmethod
-    def start(cls, database: Database, clock: Callable[[], float] = time.time, **settings: Any) -> "RunningProxy":
+    def start(
+        cls,
+        database: Database,
+        clock: Callable[[], float] = time.time,
+        credentials: Credentials | None = None,
+        **settings: Any,
+    ) -> "RunningProxy":
         certificate, key = server_certificate(database.certificates, HOST)
         upstream = Upstream(socket=database.server.socket_directory / ".s.PGSQL.5432")
         values = {
@@ -156,7 +162,7 @@ class RunningProxy:
             **settings,
         }
         access_keys = AccessKeys(database.access_keys) if values.get("iam_auth", True) else None
-        proxy = Proxy(Settings(**values), FileCredentials(database.credentials), access_keys, clock)
+        proxy = Proxy(Settings(**values), credentials or FileCredentials(database.credentials), access_keys, clock)
         loop = asyncio.new_event_loop()
         thread = threading.Thread(target=loop.run_forever)
         thread.start()

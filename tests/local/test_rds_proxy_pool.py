@@ -9,13 +9,16 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import psycopg
 import pytest
 
-from tests.local.conftest import ROLES, Database, RawClient, RunningProxy, eventually
+from local.rds_proxy.credentials import SecretCredentials
+from local.rds_proxy.messages import Answer
+from tests.local.conftest import REGION, ROLES, Database, RawClient, RunningProxy, eventually
 
 StartProxy = Callable[..., RunningProxy]
 TIMED_OUT = "Timed-out waiting to acquire database connection"
@@ -92,21 +95,67 @@ def test_waiters_are_served_in_order(one_connection: RunningProxy) -> None:
         holder, *waiters = [stack.enter_context(RawClient(one_connection)) for _ in range(6)]
         holder.query("BEGIN")
         holder.until_ready()
-        order: list[int] = []
         for number, waiter in enumerate(waiters, 1):
-            waiter.query("SELECT 1")
+            waiter.query("SELECT clock_timestamp()")
             eventually(lambda number=number: one_connection.metrics()["ClientsWaiting"] == number)
-        threads = [
-            threading.Thread(target=lambda n=n, w=w: (w.until_ready(), order.append(n))) for n, w in enumerate(waiters)
-        ]
-        sent = [len(one_connection.records.lines)]
-        for thread in threads:
-            thread.start()
         holder.query("COMMIT")
-        for thread in threads:
-            thread.join()
-        assert sorted(order) == list(range(5))
-        assert sent
+        served = [dict(waiter.until_ready())[Answer.DATA_ROW] for waiter in waiters]
+    assert served == sorted(served)
+
+
+def test_a_borrow_timeout_of_0_makes_the_first_client_fail(start_proxy: StartProxy) -> None:
+    """A pool below its ceiling fails, and grows behind the failure."""
+    proxy = start_proxy(connection_borrow_timeout=0)
+    with pytest.raises(psycopg.OperationalError, match=TIMED_OUT):
+        proxy.connect()
+    eventually(lambda: proxy.metrics()["DatabaseConnections"] == 1)
+    assert proxy.connect().execute("SELECT 1").fetchone() == (1,)
+
+
+class SecretsManager(BaseHTTPRequestHandler):
+    """GetSecretValue, for two secrets."""
+
+    secrets: ClassVar[dict[str, dict[str, str]]] = {}
+    calls: ClassVar[list[str]] = []
+
+    def do_POST(self) -> None:
+        request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        self.calls.append(request["SecretId"])
+        body = json.dumps({"SecretString": json.dumps(self.secrets[request["SecretId"]])}).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+def test_passwords_are_read_from_secrets_manager_at_each_login(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arns = [f"arn:aws:secretsmanager:{REGION}:000000000000:secret:{role}" for role in ROLES]
+    SecretsManager.secrets = {
+        arn: {"username": role, "password": password} for arn, (role, password) in zip(arns, ROLES.items(), strict=True)
+    }
+    with ThreadingHTTPServer(("127.0.0.1", 0), SecretsManager) as server:
+        threading.Thread(target=server.serve_forever).start()
+        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{server.server_port}")
+        monkeypatch.setenv("AWS_ACCESS_KEY_ID", "any")
+        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "any")
+        proxy = RunningProxy.start(database, credentials=SecretCredentials(arns, REGION))
+        try:
+            for role in ROLES:
+                assert proxy.connect(role).execute("SELECT current_user").fetchone() == (role,)
+            with pytest.raises(psycopg.OperationalError, match="no credentials for the role rdsadmin"):
+                proxy.connect("rdsadmin")
+            read = SecretsManager.calls.count(arns[0])
+            with proxy.connect().transaction():
+                proxy.connect().execute("SELECT 1")
+            assert SecretsManager.calls.count(arns[0]) == read + 1
+        finally:
+            proxy.stop()
+            server.shutdown()
 
 
 def test_a_client_that_waits_too_long_is_told_so(start_proxy: StartProxy) -> None:

@@ -1,7 +1,6 @@
 """Whatever a client sends, it gets what PostgreSQL itself would have answered."""
 
 import asyncio
-import contextlib
 import datetime
 import decimal
 import os
@@ -148,21 +147,6 @@ def pipeline(connection: psycopg.Connection) -> Any:
     return first.fetchall(), second.fetchall(), third.fetchall(), fourth.fetchall()
 
 
-def pipeline_with_an_error(connection: psycopg.Connection) -> Any:
-    statements = ("INSERT INTO item VALUES (1, 'lost')", "SELECT 1/0", "SELECT 3")
-    cursors, outcome = [], []
-    with contextlib.suppress(psycopg.errors.DivisionByZero), connection.pipeline() as batch:
-        cursors += [connection.execute(statement) for statement in statements]
-        batch.sync()
-        cursors.append(connection.execute("SELECT 4"))
-    for cursor in cursors:
-        try:
-            outcome.append(cursor.fetchall())
-        except psycopg.Error as error:
-            outcome.append((type(error).__name__, error.sqlstate))
-    return outcome, connection.execute("SELECT count(*) FROM item").fetchone()
-
-
 def rows_one_by_one(connection: psycopg.Connection) -> Any:
     with connection.cursor() as cursor:
         return [row[0] for row in cursor.stream("SELECT id FROM filler ORDER BY id", size=1)]
@@ -206,7 +190,6 @@ WORK = (
     copy_in_that_is_given_up,
     copy_out,
     pipeline,
-    pipeline_with_an_error,
     rows_one_by_one,
     a_transaction_across_calls,
     listed_settings,
@@ -384,6 +367,16 @@ def extended(statement: str, *, sync: bool = True) -> bytes:
     parse = message(Request.PARSE, b"\0" + c_string(statement) + b"\0\0")
     bind = message(Request.BIND, b"\0\0" + b"\0\0" * 3)
     return parse + bind + message(Request.EXECUTE, b"\0" + bytes(4)) + (message(Request.SYNC) if sync else b"")
+
+
+def test_an_error_in_a_pipeline_skips_to_the_next_sync(proxy: RunningProxy) -> None:
+    with RawClient(proxy) as client:
+        statements = ("INSERT INTO item VALUES (1, 'lost')", "SELECT 1/0", "SELECT 3")
+        client.send(b"".join(extended(text, sync=False) for text in statements) + message(Request.SYNC))
+        client.send(extended("SELECT 4") + extended("SELECT count(*) FROM item"))
+        assert "".join(chr(kind) for kind, _ in client.until_ready()) == "12C1EZ"
+        assert [chr(kind) for kind, _ in client.until_ready()] == ["1", "2", "D", "C", "Z"]
+        assert dict(client.until_ready())[Answer.DATA_ROW] == b"\0\1\0\0\0\1" + b"0"
 
 
 def test_a_batch_that_is_not_finished_keeps_its_server_connection(proxy: RunningProxy) -> None:

@@ -1,0 +1,1 @@
+"""Rotation of the database's passwords: one user at a time, directly on the database instance."""
