@@ -6,7 +6,7 @@ import psycopg
 import pytest
 
 from lambda_src.migrations.handler import MIGRATIONS
-from lambda_src.migrations.roles import ensure_roles
+from lambda_src.migrations.roles import MIGRATOR, OWNER, ensure_roles, lend_password, revoke_password
 from lambda_src.migrations.runner import LOCK, MigrationFailed, migrate, read
 from tests.conftest import APPLICATION, DATABASE, PASSWORD, as_master, as_superuser
 
@@ -24,13 +24,22 @@ def database(postgres):
         connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
+def log_in(postgres, user, password):
+    host = str(postgres.socket_directory)
+    return psycopg.connect(host=host, user=user, password=password, dbname=DATABASE, autocommit=True)
+
+
 @pytest.fixture
 def application(postgres):
-    host = str(postgres.socket_directory)
-    with psycopg.connect(
-        host=host, user=APPLICATION, password=PASSWORD, dbname=DATABASE, autocommit=True
-    ) as connection:
+    with log_in(postgres, APPLICATION, PASSWORD) as connection:
         yield connection
+
+
+@pytest.fixture
+def migrator(postgres):
+    with as_master(postgres) as master, log_in(postgres, MIGRATOR, lend_password(master)) as connection:
+        yield connection
+        revoke_password(master)
 
 
 def test_migrations_are_applied_once_and_in_order(database, tmp_path):
@@ -53,6 +62,55 @@ def test_a_failing_migration_names_file_line_and_reason_and_leaves_nothing(datab
     with pytest.raises(MigrationFailed, match=r'0001_a.sql:3: column "nonsense" does not exist \[42703\]'):
         migrate(database, read(tmp_path))
     assert database.execute("SELECT to_regclass('t'), count(*) FROM schema_migration").fetchone() == (None, 0)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (
+            "CREATE TABLE t (a int PRIMARY KEY);\n\n-- twice;\nINSERT INTO t VALUES (1),\n (1);\n",
+            r":4: duplicate key .*23505",
+        ),
+        (
+            "SELECT 1;;\nSELECT 2;\nDO $$\nBEGIN\n RAISE 'no; not this'; END $$;\nSELECT 3;",
+            r":3: no; not this \[P0001\]",
+        ),
+        ("SELECT 1;\nSELECT\n 1/0;\n", r":2: division by zero \[22012\]"),
+        ("CREATE TABLE t (a int);\nDROP TABLE u;\n", r':2: table "u" does not exist \[42P01\]'),
+        ("SELECT 1;\nVACUUM;\n", r":2: VACUUM cannot run inside a transaction block \[25001\]"),
+        ("SELECT 1;\nSELEKT 2;", r':2: syntax error at or near "SELEKT" \[42601\]'),
+        (
+            "CREATE TABLE t (a int PRIMARY KEY, b int REFERENCES t DEFERRABLE INITIALLY DEFERRED);"
+            "INSERT INTO t VALUES (1, 2);",
+            r"0001_a.sql: insert or update on table .*23503",
+        ),
+    ],
+)
+def test_a_statement_that_fails_when_it_runs_is_shown_at_its_line(database, tmp_path, text, message):
+    (tmp_path / "0001_a.sql").write_text(text)
+    with pytest.raises(MigrationFailed, match=message):
+        migrate(database, read(tmp_path))
+    assert database.execute("SELECT to_regclass('t'), count(*) FROM schema_migration").fetchone() == (None, 0)
+
+
+@pytest.mark.parametrize("word", ["COMMIT", "begin", "ROLLBACK", "COPY t FROM STDIN", "END"])
+def test_what_would_end_the_migrations_one_transaction_is_refused_before_anything_runs(database, tmp_path, word):
+    (tmp_path / "0001_a.sql").write_text(f"CREATE TABLE t ();\n/* ; */ {word};\nCREATE TABLE u ();\n")
+    with pytest.raises(MigrationFailed, match=rf"0001_a.sql:2: {word.split()[0].upper()}: "):
+        migrate(database, read(tmp_path))
+    assert database.execute("SELECT to_regclass('t')").fetchone() == (None,)
+
+
+def test_progress_is_logged(database, tmp_path, caplog):
+    (tmp_path / "0001_a.sql").write_text("CREATE TABLE t ();")
+    (tmp_path / "0002_b.sql").write_text("ALTER TABLE t ADD b int;")
+    with caplog.at_level("INFO", "lambda_src"):
+        migrate(database, read(tmp_path))
+    told = [record.getMessage().split(" in ")[0] for record in caplog.records]
+    assert told == [
+        *("applying 0001_a.sql (1 of 2)", "applied 0001_a.sql"),
+        *("applying 0002_b.sql (2 of 2)", "applied 0002_b.sql"),
+    ]
 
 
 def test_an_edited_past_is_refused(database, tmp_path):
@@ -118,7 +176,12 @@ def test_the_application_has_its_timeouts_from_the_first_session(application):
     "statement",
     [
         "CREATE TABLE mine ()",
+        "CREATE TEMPORARY TABLE mine ()",
         "CREATE SCHEMA mine",
+        "CREATE FUNCTION mine() RETURNS int LANGUAGE sql AS 'SELECT 1'",
+        "CREATE VIEW mine AS SELECT 1",
+        "GRANT SELECT ON project TO PUBLIC",
+        "ALTER TABLE project DISABLE TRIGGER ALL",
         "ALTER TABLE project ADD mine int",
         "DROP TABLE project",
         "TRUNCATE project",
@@ -127,10 +190,90 @@ def test_the_application_has_its_timeouts_from_the_first_session(application):
         "INSERT INTO cursor_key (secret) VALUES (repeat('x', 32)::bytea)",
         "SET ROLE owner",
         "SET ROLE rdsadmin",
+        "SET ROLE master",
+        "SET ROLE migrator",
+        "GRANT owner TO application",
         "CREATE ROLE mine",
+        "ALTER ROLE owner LOGIN",
+        "SELECT * FROM private.secret",
+        "SELECT pg_read_file('/etc/passwd')",
+        "COPY project TO PROGRAM 'true'",
         "SELECT * FROM pg_authid",
     ],
 )
-def test_the_application_may_not(application, statement):
+def test_the_application_may_not(postgres, application, statement):
+    with as_superuser(postgres) as connection:
+        connection.execute("CREATE SCHEMA IF NOT EXISTS private; CREATE TABLE IF NOT EXISTS private.secret ()")
     with pytest.raises(psycopg.errors.InsufficientPrivilege):
         application.execute(statement)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "INSERT INTO project VALUES ('acme', gen_random_uuid(), 'a', 1, now(), now())",
+        "SELECT * FROM project",
+        "UPDATE project SET name = 'b' WHERE tenant = 'acme'",
+        "DELETE FROM project WHERE tenant = 'acme'",
+        "SELECT secret FROM cursor_key",
+    ],
+)
+def test_the_application_may(application, statement):
+    with application.transaction(force_rollback=True):
+        application.execute(statement)
+
+
+def test_the_owner_cannot_log_in(postgres):
+    with as_superuser(postgres) as connection:
+        connection.execute(f"ALTER ROLE {OWNER} PASSWORD '{PASSWORD}'")
+        with pytest.raises(psycopg.OperationalError, match="not permitted to log in"):
+            log_in(postgres, OWNER, PASSWORD)
+        connection.execute(f"ALTER ROLE {OWNER} PASSWORD NULL")
+
+
+def test_the_migrator_becomes_the_owner_and_nobody_else(migrator):
+    migrator.execute("SET ROLE owner")
+    assert migrator.execute("SELECT tableowner = current_user FROM pg_tables WHERE tablename = 'project'").fetchone()[0]
+    migrator.execute("RESET ROLE")
+    for statement in (
+        "SET ROLE master",
+        "SET ROLE rdsadmin",
+        "CREATE ROLE mine",
+        "SELECT * FROM project",
+        "CREATE TABLE t ()",
+    ):
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            migrator.execute(statement)
+
+
+def test_a_migration_cannot_reach_back_to_the_master(migrator, tmp_path):
+    (tmp_path / "9001_a.sql").write_text("RESET ROLE;\nCREATE ROLE mine;")
+    with pytest.raises(MigrationFailed, match=r"9001_a.sql:2: permission denied to create role"):
+        migrate(migrator, read(tmp_path))
+
+
+def test_a_migration_does_not_wait_for_ever_for_a_lock(migrator):
+    assert migrator.execute("SHOW lock_timeout").fetchone() == ("5s",)
+    migrate(migrator, read(MIGRATIONS))
+    assert migrator.execute("SHOW lock_timeout").fetchone() == ("5s",)
+
+
+def test_nobody_logs_in_as_the_migrator_between_deployments(postgres):
+    with as_master(postgres) as master:
+        password = lend_password(master)
+        log_in(postgres, MIGRATOR, password).close()
+        revoke_password(master)
+    with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
+        log_in(postgres, MIGRATOR, password)
+
+
+def test_a_user_logs_in_with_a_password_or_with_tokens_and_never_with_both(postgres):
+    members = "SELECT member::regrole::text FROM pg_auth_members WHERE roleid = 'rds_iam'::regrole"
+    has_password = "SELECT rolname FROM pg_authid WHERE rolpassword IS NOT NULL"
+    ours = {APPLICATION, MIGRATOR}
+    with as_master(postgres) as master, as_superuser(postgres) as superuser:
+        for password in (None, None, PASSWORD, PASSWORD):
+            ensure_roles(master, application=APPLICATION, password=password, statement_timeout=2)
+            assert {name for (name,) in superuser.execute(members)} & ours == (set() if password else ours)
+            assert (APPLICATION,) in superuser.execute(has_password).fetchall() or password is None
+            assert (APPLICATION,) not in superuser.execute(has_password).fetchall() or password
