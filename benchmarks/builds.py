@@ -25,7 +25,7 @@ def ordinary(directory: Path, *, boto3: bool) -> Path:
     def build(tree: Path) -> None:
         packages = ["psycopg[binary]", "certifi", *(["boto3"] if boto3 else [])]
         pinned = [f"{package}=={version(package.partition('[')[0])}" for package in packages]
-        command = [python(), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--target", str(tree)]
+        command = [python(), "-m", "pip", "install", "-qq", "--disable-pip-version-check", "--target", str(tree)]
         subprocess.run([*command, "--root-user-action", "ignore", *pinned], check=True)
         shutil.copytree(SOURCE, tree / SOURCE.name, ignore=shutil.ignore_patterns("__pycache__"))
         if boto3:

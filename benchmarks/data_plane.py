@@ -5,16 +5,18 @@ import json
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.request import urlopen
+from uuid import UUID
 
 import psycopg
 
 from benchmarks.forwarder import Address, Forwarder
-from lambda_src.migrations.handler import MIGRATIONS
 from lambda_src.migrations.roles import ensure_roles
 from lambda_src.migrations.runner import migrate, read
 from local.certificates import root_bundle, server_certificate
@@ -23,9 +25,16 @@ from local.postgres.__main__ import Instance, prepare
 from local.postgres.server import SUPERUSER
 
 ROOT = Path(__file__).parents[1]
+MIGRATIONS = ROOT / "lambda_src" / "migrations" / "sql"
 DATABASE, MASTER, APPLICATION = "projects", "master", "application"
+TENANT = "acme"
 PASSWORD = "not a secret: made for a benchmark"  # noqa: S105
-ACCESS_KEY = {"AWS_ACCESS_KEY_ID": "AKIABENCHMARK", "AWS_SECRET_ACCESS_KEY": "not-a-secret", "AWS_REGION": "us-east-1"}
+ACCESS_KEY = {
+    "AWS_ACCESS_KEY_ID": "AKIABENCHMARK",
+    "AWS_SECRET_ACCESS_KEY": "not-a-secret",
+    "AWS_REGION": "us-east-1",
+    "AWS_DEFAULT_REGION": "us-east-1",
+}
 HOST, PROXY_HOST = "127.0.0.1", "127.0.0.2"  # of the forwarder, which has the proxy's name, and of the proxy
 
 
@@ -48,6 +57,35 @@ def database(directory: Path, **parameters: str) -> Iterator[Server]:
             ensure_roles(connection, application=APPLICATION, password=PASSWORD, statement_timeout=30)
             migrate(connection, read(MIGRATIONS))
         yield server
+
+
+@contextlib.contextmanager
+def running() -> Iterator[tuple[Server, "Proxy"]]:
+    """PostgreSQL with a thousand projects of the tenant `acme`, and the stand-in before it."""
+    with tempfile.TemporaryDirectory() as temporary:
+        folders = Path(temporary, "database"), Path(temporary, "proxy")
+        folders[1].mkdir()
+        with database(folders[0]) as server:
+            fill(server, 1000)
+            with proxy(server, folders[1]) as stand_in:
+                yield server, stand_in
+
+
+def project_id(number: int) -> str:
+    """The id of the project that `fill` made as the `number`-th."""
+    return str(UUID(int=0x0192F0C1_5C7E_7CC4_A5A1_000000000000 + number))
+
+
+def fill(server: Server, count: int) -> None:
+    """Store projects of the tenant `acme`, a second apart."""
+    began = datetime(2026, 1, 1, tzinfo=UTC)
+    with as_superuser(server) as connection, connection.cursor() as cursor:
+        with cursor.copy("COPY project FROM STDIN") as copy:
+            for number in range(count):
+                made = began + timedelta(seconds=number, microseconds=number * 7 % 1_000_000)
+                name = f"Projekt {number}: ein “guter” Name"
+                copy.write_row((TENANT, project_id(number), name, 1, made, made))
+        cursor.execute("ANALYZE project")
 
 
 def as_superuser(server: Server) -> psycopg.Connection:

@@ -5,9 +5,15 @@ import random
 import statistics
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
+
+import psutil
+
+T = TypeVar("T")
 
 LARGEST_DISAGREEMENT = 0.20  # between the ratio of medians and the ratio of minima, above which nothing is concluded
 
@@ -35,9 +41,9 @@ def ratio(candidate: Sequence[float], baseline: Sequence[float]) -> Ratio:
     return Ratio(statistics.median(candidate) / statistics.median(baseline), min(candidate) / min(baseline))
 
 
-def interleave(candidates: Mapping[str, Callable[[], float]], rounds: int, *, title: str) -> dict[str, list[float]]:
+def interleave(candidates: Mapping[str, Callable[[], T]], rounds: int, *, title: str) -> dict[str, list[T]]:
     """Measure every candidate once per round, in an order drawn anew each round; prints progress to standard error."""
-    found: dict[str, list[float]] = {name: [] for name in candidates}
+    found: dict[str, list[T]] = {name: [] for name in candidates}
     for number in range(1, rounds + 1):
         for name in random.sample(list(candidates), len(candidates)):
             load = os.getloadavg()[0]
@@ -59,6 +65,14 @@ def cpu_seconds(command: Sequence[str], environment: Mapping[str, str] | None = 
     if child.returncode != 0:
         raise subprocess.CalledProcessError(child.returncode, command, output)
     return usage.ru_utime + usage.ru_stime
+
+
+def cpu_seconds_of(pid: int) -> float:
+    """User and system CPU time of a running process so far, all of its threads included."""
+    if sys.platform == "linux":
+        return time.clock_gettime(~pid << 3 | 2)  # clock_getcpuclockid(3): to the nanosecond, unlike /proc
+    times = psutil.Process(pid).cpu_times()
+    return float(times.user + times.system)
 
 
 def table(rows: Sequence[Sequence[object]], header: Sequence[str]) -> str:

@@ -13,18 +13,16 @@ import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, LiteralString
-from uuid import UUID
 
 import psycopg
 from psycopg.rows import dict_row
 
-from benchmarks.data_plane import DATABASE, as_superuser, database
+from benchmarks.data_plane import DATABASE, TENANT, database, fill
 from benchmarks.forwarder import Forwarder
-from benchmarks.measure import interleave, ratio, table
-from local.postgres import Server
+from benchmarks.measure import cpu_seconds_of, interleave, ratio, table
 from local.postgres.server import SUPERUSER
 
 SIZES = (25, 500)
@@ -139,7 +137,7 @@ BASELINE = "JSON, parsed to dataclasses"
 def run(rounds: int) -> dict[str, object]:
     """Measure every way for every size; the figures under plain names."""
     with tempfile.TemporaryDirectory() as temporary, database(Path(temporary)) as server:
-        _fill(server)
+        fill(server, 2 * max(SIZES))
         with Forwarder(server.socket_directory / ".s.PGSQL.5432") as forwarder, _client(forwarder) as connection:
             sizes = {f"{size} projects": _measure(connection, forwarder, size, rounds) for size in SIZES}
     return {"serialization": sizes}
@@ -156,13 +154,13 @@ def _measure(connection: Connection, forwarder: Forwarder, size: int, rounds: in
     pid = connection.info.backend_pid
 
     def client_cpu(name: str) -> float:
-        before, started = _cpu_seconds_of(pid), time.process_time()
+        before, started = cpu_seconds_of(pid), time.process_time()
         for _ in range(ITERATIONS[size]):
             json.dumps(
                 {"statusCode": 200, "body": WAYS[name](connection, size)}, ensure_ascii=False
             )  # as the runtime client does
         spent = time.process_time() - started
-        in_database[name].append((_cpu_seconds_of(pid) - before) / ITERATIONS[size])
+        in_database[name].append((cpu_seconds_of(pid) - before) / ITERATIONS[size])
         return spent / ITERATIONS[size]
 
     found = interleave({name: lambda name=name: client_cpu(name) for name in WAYS}, rounds, title=f"{size} projects")  # type: ignore[misc]
@@ -194,17 +192,6 @@ def _print(size: int, found: dict[str, list[float]], in_database: dict[str, list
     print(f"\n{table(rows, header)}")
 
 
-def _fill(server: Server) -> None:
-    began = datetime(2026, 1, 1, tzinfo=UTC)
-    with as_superuser(server) as connection, connection.cursor() as cursor:
-        with cursor.copy("COPY project FROM STDIN") as copy:
-            for number in range(2 * max(SIZES)):
-                made = began + timedelta(seconds=number, microseconds=number * 7 % 1_000_000)
-                id = UUID(int=0x0192F0C1_5C7E_7CC4_A5A1_000000000000 + number)
-                copy.write_row(("acme", id, f"Projekt {number}: ein “guter” Name", 1, made, made))
-        cursor.execute("ANALYZE project")
-
-
 def _client(forwarder: Forwarder) -> Connection:
     host, port = forwarder.address
     connection = psycopg.connect(
@@ -219,19 +206,11 @@ def _rows(connection: Connection, query: LiteralString, limit: int) -> list[tupl
 
 
 def _parameters(limit: int) -> dict[str, Any]:
-    return {"tenant": "acme", "limit": limit}
+    return {"tenant": TENANT, "limit": limit}
 
 
 def _iso(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
-
-
-def _cpu_seconds_of(pid: int) -> float:
-    """What the kernel says a process spent; 0 where it does not say it."""
-    try:
-        return int(Path(f"/proc/{pid}/schedstat").read_text().split()[0]) / 1e9
-    except OSError:
-        return 0.0
 
 
 def _microseconds(seconds: list[float]) -> int:

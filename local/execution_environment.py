@@ -51,7 +51,7 @@ class ExecutionEnvironment:
         self._answers: queue.Queue[tuple[str, bytes]] = queue.Queue()
         self._ready = threading.Event()
         self._name = name
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler_for(self))
+        self._server = _Server(("127.0.0.1", 0), _handler_for(self))
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
         with log.open("ab") as output:
             self.process = subprocess.Popen(
@@ -116,6 +116,13 @@ class ExecutionEnvironment:
     def answer(self, kind: str, body: bytes) -> None:
         """Called by the runtime with the handler's response or error."""
         self._answers.put((kind, body))
+
+
+class _Server(ThreadingHTTPServer):
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Report what went wrong, unless it is that the runtime was ended while it waited."""
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)
 
 
 def _handler_for(environment: ExecutionEnvironment) -> type[BaseHTTPRequestHandler]:

@@ -75,7 +75,7 @@ class Api(Construct):
             stage_name="$default",
             auto_deploy=True,
             throttle=apigatewayv2.ThrottleSettings(
-                rate_limit=environment.throttle.rate, burst_limit=environment.throttle.burst
+                rate_limit=environment.budget.throttle_rate, burst_limit=environment.budget.throttle_burst
             ),
             access_log_settings=_AccessLog(log_group(self, "AccessLogs", environment=environment)),
         )

@@ -3,12 +3,20 @@
 import ipaddress
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import cached_property
 
+from stacks.budget.rules import refuse_budget
+from stacks.capacity import Budget
+from stacks.instance_classes import INSTANCE_CLASSES
+from stacks.plan import HTTP_API_TIMEOUT_SECONDS, Plan, Workload, check, durations, limited, unknown_class
 from stacks.refusal import above, flag, like, one_of, refuse, whole
 from stacks.runtime import Runtime
 
 PROXY_PORT = 5432  # RDS Proxy for PostgreSQL listens on nothing else
-HTTP_API_TIMEOUT_SECONDS = 30  # hard limit of an HTTP API's integration
+MIGRATIONS_CONCURRENCY = 1  # what the migration function reserves
+ROTATION_CONCURRENCY = 2  # and the rotation function, where there are two passwords
+ROTATION_DAYS = 30
+IAM_MEMORY_GIB = 4  # Amazon RDS User Guide, "IAM database authentication", limitations
 SUBNET_PREFIX = 24  # 251 addresses; RDS Proxy wants 110 in front of the largest instance class
 # fmt: off
 LOG_RETENTION_DAYS = (
@@ -20,31 +28,29 @@ LOG_RETENTION_DAYS = (
 
 @dataclass(frozen=True, kw_only=True)
 class Pool:
-    """How RDS Proxy pools connections to the database.
+    """How RDS Proxy pools connections to the database. What is left out follows from the rest: see Environment.budget.
 
     Percentages are of the database's max_connections. `connection_borrow_timeout` (seconds) is how long a client waits
     for a free connection, `idle_client_timeout` (seconds) how long a silent client stays connected.
     Source: Amazon RDS User Guide, "RDS Proxy connection considerations"; API reference, ConnectionPoolConfiguration.
     """
 
-    max_connections_percent: int
-    max_idle_connections_percent: int
-    connection_borrow_timeout: int = 5
-    idle_client_timeout: int = 900
+    max_connections_percent: int | None = None
+    max_idle_connections_percent: int | None = None
+    connection_borrow_timeout: int | None = None
+    idle_client_timeout: int | None = None
     debug_logging: bool = False  # logs the text of every statement, and costs
 
     def __post_init__(self) -> None:
         refuse(
             "Pool",
             [
-                whole("max_connections_percent", self.max_connections_percent, 1, 100),
-                whole("max_idle_connections_percent", self.max_idle_connections_percent, 0, 100),
+                *limited(self, "max_connections_percent", "max_idle_connections_percent"),
                 f"max_idle_connections_percent is {self.max_idle_connections_percent}, allowed is at most "
                 f"max_connections_percent ({self.max_connections_percent}): lower it, or raise the other"
                 if above(self.max_idle_connections_percent, self.max_connections_percent)
                 else None,
-                whole("connection_borrow_timeout", self.connection_borrow_timeout, 0, 300, "seconds"),
-                whole("idle_client_timeout", self.idle_client_timeout, 60, 28800, "seconds"),
+                *limited(self, "connection_borrow_timeout", "idle_client_timeout"),
                 flag("debug_logging", self.debug_logging),
             ],
         )
@@ -55,19 +61,23 @@ class RdsPostgres:
     """A PostgreSQL instance on RDS behind one RDS Proxy.
 
     `instance` is the class without its "db." prefix. `max_connections` is left to the class unless it is given.
-    `statement_timeout_seconds` is the application user's: the proxy cannot cancel what a client no longer waits for.
+    `statement_timeout_seconds` is the application user's: the proxy cannot cancel what a client no longer waits for; it
+    follows from the function's deadline unless it is given. `administrators` are connections that stay free of the
+    proxy's: migrations 2, people 3, monitoring 2, rotation 1, spare 2.
     """
 
     instance: str
-    pool: Pool
+    pool: Pool = field(default_factory=Pool)
     version: str = "18.6"
     credentials: str = "secrets"
+    rotation_days: int | None = None
     multi_az: bool = False
     backup_retention_days: int = 7
     allocated_storage_gib: int = 20
     max_allocated_storage_gib: int = 100
     max_connections: int | None = None
-    statement_timeout_seconds: int = 5
+    statement_timeout_seconds: int | None = None
+    administrators: int = 10
     port: int = PROXY_PORT
     master_user: str = "headroom_master"
 
@@ -80,17 +90,15 @@ class RdsPostgres:
             self.instance,
             r"(?!db\.)[a-z][a-z0-9-]*\.[a-z0-9]+",
             "a class such as t4g.micro, without the prefix db.",
-        )
+        ) or unknown_class(self.instance)
         yield like(
             "version",
             self.version,
             r"1[0-8]\.\d+",
             "a minor version of a major that RDS Proxy supports, 10 to 18, such as 18.6",
         )
-        if self.credentials == "iam":
-            yield "credentials is 'iam', which this version does not deploy yet: set credentials='secrets'"
-        else:
-            yield one_of("credentials", self.credentials, ["secrets"])
+        yield one_of("credentials", self.credentials, ["secrets", "iam"])
+        yield self._credentials_problem()
         yield flag("multi_az", self.multi_az)
         yield whole("backup_retention_days", self.backup_retention_days, 0, 35, "days")
         yield whole("allocated_storage_gib", self.allocated_storage_gib, 20, 65536, "GiB for gp3")
@@ -100,27 +108,59 @@ class RdsPostgres:
                 f"max_allocated_storage_gib is {self.max_allocated_storage_gib}, allowed is 10 % above "
                 f"allocated_storage_gib ({self.allocated_storage_gib}) and more: raise it, or storage cannot grow"
             )
-        if self.max_connections is not None:
-            yield whole("max_connections", self.max_connections, 6, 262143)
-        yield whole("statement_timeout_seconds", self.statement_timeout_seconds, 1, 300, "seconds")
+        yield from limited(self, "max_connections", "statement_timeout_seconds", "administrators")
         yield whole("port", self.port, 1150, 65535)
         yield like(
             "master_user",
             self.master_user,
-            r"(?!pg_|rds)[a-z][a-z0-9_]{0,62}",
-            "lower case, not beginning with pg_ or rds",
+            r"(?!pg_|rds|(?:application|migrator|owner)$)[a-z][a-z0-9_]{0,62}",
+            "lower case, not beginning with pg_ or rds, and no role of the migrations (application, migrator, owner)",
         )
+
+    @property
+    def uses_iam(self) -> bool:
+        """Whether users log in to the instance with IAM tokens, and no password exists."""
+        return self.credentials == "iam"
+
+    @property
+    def days_between_rotations(self) -> int:
+        """How often passwords change, where there are any."""
+        return ROTATION_DAYS if self.rotation_days is None else self.rotation_days
+
+    def _credentials_problem(self) -> str | None:
+        if not self.uses_iam:
+            return None if self.rotation_days is None else whole("rotation_days", self.rotation_days, 1, 365, "days")
+        if self.rotation_days is not None:
+            return (
+                f"rotation_days is {self.rotation_days} and credentials is 'iam', where there is no password to rotate "
+                "(and alternating users would change the user's name, for which a token is made): leave it out"
+            )
+        known = INSTANCE_CLASSES.get(self.instance)
+        if known is not None and known.memory_gib < IAM_MEMORY_GIB:
+            return (
+                f"credentials is 'iam' and instance is {self.instance!r} with {known.memory_gib} GiB, allowed is a "
+                f"class with {IAM_MEMORY_GIB} GiB and more, since IAM authentication takes 300 to 1000 MiB of it: "
+                "set credentials='secrets', or choose a larger class"
+            )
+        return None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Function:
-    """The function behind the API, and how patient it is.
+    """The function behind the API: how much of it, how long it takes, and how patient it is.
 
+    An invocation takes `seconds`, of which `seconds_in_database` are spent in statements and transactions: averages, to
+    be measured. `requests_per_second` is what is expected at the peak, if that is known. `keeps_session_state` says
+    that the code uses SET, temporary tables, LISTEN, cursors or prepared statements: each pins its session.
     `deadline_seconds` is for all attempts of one request, `connect_timeout_seconds` for one attempt to connect (libpq
     takes 1 for 2). A connection older than `connection_max_age_seconds` is replaced before it is used.
     """
 
     reserved_concurrency: int
+    seconds: float = 0.080
+    seconds_in_database: float = 0.020
+    requests_per_second: float | None = None
+    keeps_session_state: bool = False
     memory_mb: int = 512
     timeout_seconds: int = 25
     connect_timeout_seconds: int = 2
@@ -133,6 +173,8 @@ class Function:
             "Function",
             [
                 whole("reserved_concurrency", self.reserved_concurrency, 1, 10000),
+                *durations(self.seconds, self.seconds_in_database, self.requests_per_second),
+                flag("keeps_session_state", self.keeps_session_state),
                 whole("memory_mb", self.memory_mb, 128, 10240, "MB"),
                 whole("timeout_seconds", self.timeout_seconds, 2, longest, "seconds (an HTTP API gives up at 30)"),
                 whole("connect_timeout_seconds", self.connect_timeout_seconds, 2, 5, "seconds"),
@@ -152,23 +194,29 @@ class Function:
 
 @dataclass(frozen=True, kw_only=True)
 class Throttle:
-    """What the API lets through: requests a second, and how many at once."""
+    """What the API lets through: requests a second, and how many at once; left out, what the function can serve."""
 
-    rate: int
-    burst: int
+    rate: int | None = None
+    burst: int | None = None
 
     def __post_init__(self) -> None:
         refuse(
-            "Throttle", [whole("rate", self.rate, 1, 10000, "requests a second"), whole("burst", self.burst, 1, 5000)]
+            "Throttle",
+            [
+                each and each.removeprefix("throttle_")
+                for each in (check("throttle_rate", self.rate), check("throttle_burst", self.burst))
+            ],
         )
 
 
 @dataclass(frozen=True, kw_only=True)
 class Environment:
-    """One deployment of the service.
+    """One deployment of the service, whose connection budget holds: one that does not is refused when it is built.
 
     `retain` keeps its data: deletion protection, a final snapshot, termination protection, and logs and secrets that
-    outlive their stack. `prod` is the one name that means something: cdk-nag's findings about availability stay errors.
+    outlive their stack. `account_concurrency` is its account's quota of concurrent executions. `alarm_address` is an
+    e-mail address that alarms are sent to; `runbook` is what they refer to, best as an address on a Git host.
+    `prod` is the one name that means something: findings about availability are errors there.
     """
 
     service: str
@@ -177,19 +225,52 @@ class Environment:
     retain: bool
     store: RdsPostgres
     api: Function
-    throttle: Throttle
+    throttle: Throttle = field(default_factory=Throttle)
     runtime: Runtime = field(default_factory=Runtime)
     cidr: str = "10.0.0.0/20"
     availability_zones: int = 2
     log_retention_days: int = 30
+    account_concurrency: int | None = None
+    alarm_address: str | None = None
+    runbook: str = "docs/runbook.md"
 
     def __post_init__(self) -> None:
         refuse(str(self.name), self._problems())
+        refuse_budget(self.budget)
 
     @property
     def prefix(self) -> str:
         """What its stacks' names begin with: unique in an account and region, as stacks' names must be."""
         return f"{self.service}-{self.name}"
+
+    @cached_property
+    def budget(self) -> Budget:
+        """Its connection budget: the numbers of connections, requests and seconds that stacks and documents use."""
+        return Budget.of(self._plan())
+
+    def _plan(self) -> Plan:
+        store, pool, api = self.store, self.store.pool, self.api
+        return Plan(
+            environment=self.name,
+            workloads=(Workload(**{name: getattr(api, name) for name in vars(api) if name != "memory_mb"}),),
+            instance=store.instance,
+            max_connections=store.max_connections,
+            max_connections_percent=pool.max_connections_percent,
+            max_idle_connections_percent=pool.max_idle_connections_percent,
+            connection_borrow_timeout=pool.connection_borrow_timeout,
+            idle_client_timeout=pool.idle_client_timeout,
+            statement_timeout_seconds=store.statement_timeout_seconds,
+            throttle_rate=self.throttle.rate,
+            throttle_burst=self.throttle.burst,
+            administrators=store.administrators,
+            account_concurrency=self.account_concurrency,
+            other_concurrency=MIGRATIONS_CONCURRENCY + (0 if store.uses_iam else ROTATION_CONCURRENCY),
+            multi_az=store.multi_az,
+            retain=self.retain,
+            backup_retention_days=store.backup_retention_days,
+            debug_logging=pool.debug_logging,
+            alarm_address=self.alarm_address,
+        )
 
     def _problems(self) -> Iterable[str | None]:
         words = r"(?=.{1,24}$)[a-z][a-z0-9]*(-[a-z0-9]+)*"  # also part of the names of the instance and the proxy
@@ -205,17 +286,12 @@ class Environment:
                 f"store.port is {self.store.port}, allowed is {PROXY_PORT} outside the environment local, "
                 f"since RDS Proxy for PostgreSQL listens on {PROXY_PORT} only: leave it out"
             )
-        if not above(self.store.pool.idle_client_timeout, self.api.connection_max_age_seconds):
-            yield (
-                f"api.connection_max_age_seconds is {self.api.connection_max_age_seconds}, allowed is less than "
-                f"store.pool.idle_client_timeout ({self.store.pool.idle_client_timeout}): lower it, "
-                "or functions use connections that the proxy has closed"
+        yield from limited(self, "account_concurrency")
+        if self.alarm_address is not None:
+            yield like(
+                "alarm_address", self.alarm_address, r"[^@\s]+@[^@\s]+\.[^@\s]+", "an address such as a@b.example"
             )
-        if not above(self.api.timeout_seconds, self.store.statement_timeout_seconds):
-            yield (
-                f"store.statement_timeout_seconds is {self.store.statement_timeout_seconds}, allowed is less than "
-                f"api.timeout_seconds ({self.api.timeout_seconds}): lower it, or statements outlive their callers"
-            )
+        yield like("runbook", self.runbook, r"\S+", "a path or an address of this folder's docs/runbook.md")
 
     def _network_problem(self) -> str | None:
         allowed = (

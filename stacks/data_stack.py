@@ -11,11 +11,13 @@ from stacks.credentials import Credentials
 from stacks.database import Database
 from stacks.migrations import Migrations
 from stacks.network import Network
+from stacks.notifications import Notifications
 from stacks.proxy import Proxy
+from stacks.rotation import Rotation
 
 
 class DataStack(Stack):
-    """Network, credentials, database, migrations and proxy.
+    """Network, credentials, database, migrations, proxy, and rotation where there are passwords.
 
     Renaming a construct replaces what it stands for: tests/infrastructure/test_logical_ids.py holds the names.
     """
@@ -44,5 +46,19 @@ class DataStack(Stack):
             environment=environment,
         )
         self.proxy.wait_for(self.migrations.run)
+        self.rotation: Rotation | None = None
+        if self.credentials.secrets is not None:
+            self.rotation = Rotation(
+                self,
+                "Rotation",
+                network=self.network,
+                database=self.database,
+                secrets=self.credentials.secrets,
+                environment=environment,
+            )
+            self.rotation.wait_for(self.migrations.run, self.proxy.target_group)
+        self.notifications = Notifications(self, "Notifications", proxy_name=self.proxy.name, environment=environment)
+        if self.rotation is not None:
+            self.notifications.tell_of(self.rotation.failed)
         CfnOutput(self, "DatabaseHost", value=self.database.host)
         CfnOutput(self, "ProxyHost", value=self.proxy.proxy.endpoint)

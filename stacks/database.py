@@ -1,12 +1,12 @@
 """RDS PostgreSQL."""
 
-from aws_cdk import Duration, RemovalPolicy
+from aws_cdk import Duration, RemovalPolicy, SecretValue
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_rds as rds
-from constructs import Construct
+from constructs import Construct, IDependable
 
 from stacks.config import Environment, RdsPostgres
-from stacks.credentials import Credentials
+from stacks.credentials import Credentials, Secrets
 from stacks.logs import default_child, log_group
 from stacks.network import Network
 
@@ -34,7 +34,7 @@ class Database(Construct):
         )
         # RDS makes these log groups itself, without retention, if they do not exist when the instance starts: they must
         # come first, so the instance's name must be known before it exists.
-        name = f"{environment.prefix}-postgres"
+        self.name = name = f"{environment.prefix}-postgres"
         logs = [
             log_group(self, f"{kind.capitalize()}Log", environment=environment, name=f"/aws/rds/instance/{name}/{kind}")
             for kind in EXPORTED_LOGS
@@ -50,7 +50,8 @@ class Database(Construct):
             security_groups=[network.database],
             port=store.port,
             database_name=DATABASE_NAME,
-            credentials=rds.Credentials.from_secret(credentials.master, store.master_user),
+            credentials=_master(credentials.secrets, store),
+            iam_authentication=store.uses_iam,
             parameter_group=self._parameter_group(store),
             publicly_accessible=False,
             multi_az=store.multi_az,
@@ -74,7 +75,18 @@ class Database(Construct):
         for log in logs:
             default_child(self.instance).add_resource_dependency(default_child(log))
         self.host = self.instance.db_instance_endpoint_address
-        credentials.application.attach(self.instance)
+        self.attachments: list[IDependable] = []  # write the instance's host and port into the secrets
+        if credentials.secrets is None:
+            self._without_password()
+        else:
+            attached = [self.instance.secret, credentials.secrets.application.attach(self.instance)]
+            self.attachments = [each for each in attached if each is not None]
+
+    def _without_password(self) -> None:
+        """Let the master user log in by IAM; the construct knows nothing of it, and insists on a password."""
+        instance = default_child(self.instance)
+        instance.add_property_override("MasterUserAuthenticationType", "iam-db-auth")
+        instance.add_property_deletion_override("MasterUserPassword")
 
     def as_target(self) -> rds.IDatabaseInstance:
         """The instance as a proxy's target, with its port as a number: DatabaseProxy makes a rule of it."""
@@ -97,3 +109,9 @@ class Database(Construct):
         if store.max_connections is not None:
             parameters["max_connections"] = str(store.max_connections)
         return rds.ParameterGroup(self, "Parameters", engine=self.engine, parameters=parameters)
+
+
+def _master(secrets: Secrets | None, store: RdsPostgres) -> rds.Credentials:
+    if secrets is not None:
+        return rds.Credentials.from_secret(secrets.master, store.master_user)
+    return rds.Credentials.from_password(store.master_user, SecretValue.unsafe_plain_text("not in the template"))

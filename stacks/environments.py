@@ -2,11 +2,16 @@
 
 from dataclasses import replace
 
-from stacks.config import Environment, Function, Pool, RdsPostgres, Throttle
+from stacks.config import Environment, Function, Pool, RdsPostgres
 from stacks.runtime import this_machine
 
 SERVICE = "headroom"  # the first part of every name; two services share an account when theirs differ
 
+# Lambda's default. A new account may have less, down to 10, and all functions in it share it:
+# aws service-quotas get-service-quota --service-code lambda --quota-code L-B99A9384
+ACCOUNT_CONCURRENCY = 1000
+
+# What is left out follows from what is said here: `make budget ENV=dev` prints it, docs/environments/ has it.
 DEV = Environment(
     service=SERVICE,
     name="dev",
@@ -14,15 +19,9 @@ DEV = Environment(
     retain=False,
     cidr="10.10.0.0/20",
     log_retention_days=7,
-    store=RdsPostgres(
-        instance="t4g.micro",
-        backup_retention_days=1,
-        pool=Pool(
-            max_connections_percent=75, max_idle_connections_percent=30, idle_client_timeout=300, debug_logging=True
-        ),
-    ),
-    api=Function(reserved_concurrency=5),
-    throttle=Throttle(rate=40, burst=10),
+    account_concurrency=ACCOUNT_CONCURRENCY,
+    store=RdsPostgres(instance="t4g.micro", backup_retention_days=1, pool=Pool(debug_logging=True)),
+    api=Function(reserved_concurrency=5, seconds=0.080, seconds_in_database=0.020),
 )
 
 STAGING = Environment(
@@ -31,12 +30,9 @@ STAGING = Environment(
     region="eu-west-1",
     retain=True,
     cidr="10.20.0.0/20",
-    store=RdsPostgres(
-        instance="t4g.medium",
-        pool=Pool(max_connections_percent=85, max_idle_connections_percent=40, idle_client_timeout=600),
-    ),
-    api=Function(reserved_concurrency=20),
-    throttle=Throttle(rate=160, burst=40),
+    account_concurrency=ACCOUNT_CONCURRENCY,
+    store=RdsPostgres(instance="t4g.medium", credentials="iam"),
+    api=Function(reserved_concurrency=20, seconds=0.080, seconds_in_database=0.020),
 )
 
 PROD = Environment(
@@ -47,20 +43,26 @@ PROD = Environment(
     cidr="10.30.0.0/20",
     availability_zones=3,
     log_retention_days=90,
+    account_concurrency=ACCOUNT_CONCURRENCY,
+    alarm_address="operations@example.com",  # yours: synth warns until it is
     store=RdsPostgres(
         instance="r8g.large",
+        credentials="iam",
         multi_az=True,
         backup_retention_days=14,
         allocated_storage_gib=100,
         max_allocated_storage_gib=1000,
-        pool=Pool(max_connections_percent=85, max_idle_connections_percent=45, idle_client_timeout=900),
     ),
-    api=Function(reserved_concurrency=50),
-    throttle=Throttle(rate=400, burst=100),
+    api=Function(reserved_concurrency=50, seconds=0.080, seconds_in_database=0.020),
 )
 
 # dev, but for what one machine forces: its interpreter and architecture, a port that no PostgreSQL on it listens on,
-# and max_connections, since no instance class decides it.
-LOCAL = replace(DEV, name="local", runtime=this_machine(), store=replace(DEV.store, port=54320, max_connections=100))
+# and max_connections, which no instance class decides here: those that dev counts on.
+LOCAL = replace(
+    DEV,
+    name="local",
+    runtime=this_machine(),
+    store=replace(DEV.store, port=54320, max_connections=DEV.budget.max_connections),
+)
 
 ENVIRONMENTS = (DEV, STAGING, PROD, LOCAL)

@@ -80,12 +80,15 @@ def instance_class(name: str) -> InstanceClass:
     """The class of that name (without the prefix db.); ValueError lists the known ones when there is none."""
     if name in INSTANCE_CLASSES:
         return INSTANCE_CLASSES[name]
-    families: dict[str, list[str]] = {}
+    sizes: dict[str, list[str]] = {}
     for known in INSTANCE_CLASSES:
         family, _, size = known.partition(".")
-        families.setdefault(family, []).append(size)
-    listed = "; ".join(f"{family}.{{{', '.join(sizes)}}}" for family, sizes in families.items())
-    raise ValueError(f"instance is {name!r}, known are {listed} ({SOURCE}): choose one of them")
+        sizes.setdefault(family, []).append(size)
+    families: dict[tuple[str, ...], list[str]] = {}
+    for family, its in sizes.items():
+        families.setdefault(tuple(its), []).append(family)
+    listed = "; ".join(f"{', '.join(alike)} in {', '.join(its)}" for its, alike in families.items())
+    raise ValueError(f"instance is {name!r}, known are {listed} ({SOURCE}): choose one, such as t4g.micro")
 
 
 def larger(than: InstanceClass) -> list[InstanceClass]:

@@ -3,13 +3,14 @@
 from aws_cdk import Duration, triggers
 from constructs import Construct
 
-from stacks.config import Environment
-from stacks.credentials import APPLICATION_USER, Credentials
+from stacks.config import MIGRATIONS_CONCURRENCY, Environment
+from stacks.credentials import APPLICATION_USER, MIGRATOR_USER, Credentials
 from stacks.database import DATABASE_NAME, Database
 from stacks.function import Function
 from stacks.network import Network
 
 TIMEOUT = Duration.minutes(5)
+READ_ACTIONS = ["secretsmanager:GetSecretValue", "secretsmanager:DescribeSecret"]
 
 
 class Migrations(Construct):
@@ -37,7 +38,7 @@ class Migrations(Construct):
             description="Brings the database's schema and roles up to date",
             memory_mb=512,
             timeout=TIMEOUT,
-            reserved_concurrency=1,
+            reserved_concurrency=MIGRATIONS_CONCURRENCY,
             network=network,
             security_group=network.migrations,
             environment=environment,
@@ -46,17 +47,36 @@ class Migrations(Construct):
                 "DB_PORT": str(database.port),
                 "DB_NAME": DATABASE_NAME,
                 "DB_USER": APPLICATION_USER,
-                "DB_STATEMENT_TIMEOUT_SECONDS": str(environment.store.statement_timeout_seconds),
-                "MASTER_SECRET_ARN": credentials.master.secret_arn,
-                "APPLICATION_SECRET_ARN": credentials.application.secret_arn,
+                "DB_STATEMENT_TIMEOUT_SECONDS": str(environment.budget.statement_timeout),
+                **_logins(credentials, environment),
             },
         )
-        secrets = [credentials.master, credentials.application]
-        for secret in secrets:
-            secret.grant_read(self.migrate.role)
-        way_to_secrets = network.allow_secrets(network.migrations, self.migrate.role, secrets)
+        way_to_secrets = self._allow_logins(network, database, credentials, environment)
         self.run = triggers.Trigger(
             self, "Run", handler=self.migrate.function, timeout=TIMEOUT.plus(Duration.seconds(30))
         )
         # The trigger refers to the function only: what the function needs to reach must be named.
         self.run.execute_after(self.migrate, *way_to_secrets, network.migrations, network.database)
+
+    def _allow_logins(
+        self, network: Network, database: Database, credentials: Credentials, environment: Environment
+    ) -> tuple[Construct, ...]:
+        """Let the function log in as the master and as the migrator; returns what must exist before it can."""
+        if credentials.secrets is None:
+            for user in (environment.store.master_user, MIGRATOR_USER):
+                database.instance.grant_connect(self.migrate.role, user)
+            return ()
+        secrets = list(credentials.secrets)
+        for secret in secrets:
+            secret.grant_read(self.migrate.role)
+        return network.allow_secrets(network.migrations, self.migrate.role, secrets, READ_ACTIONS)
+
+
+def _logins(credentials: Credentials, environment: Environment) -> dict[str, str]:
+    """Where the function finds passwords, or whom it signs tokens for."""
+    if credentials.secrets is None:
+        return {"DB_MASTER_USER": environment.store.master_user}
+    return {
+        "MASTER_SECRET_ARN": credentials.secrets.master.secret_arn,
+        "APPLICATION_SECRET_ARN": credentials.secrets.application.secret_arn,
+    }

@@ -1,5 +1,7 @@
 """Isolated subnets without a way out, and who may speak to whom in them."""
 
+from functools import cached_property
+
 from aws_cdk import Fn
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_iam as iam
@@ -51,34 +53,50 @@ class Network(Construct):
         self.migrations = self._group("Migrations", "the migration function")
         # Literal ports: CDK's default would be the endpoint's attribute, which checks of the template cannot read.
         # On AWS the proxy's own port is always 5432; the local stand-in takes its target's, see stacks/config.py.
-        port = ec2.Port.tcp(environment.store.port)
+        port = self._database_port = ec2.Port.tcp(environment.store.port)
         self.clients.connections.allow_to(self.proxy, port, "to the proxy")
         self.proxy.connections.allow_to(self.database, port, "to the database")
         self.migrations.connections.allow_to(self.database, port, "to the database, not through the proxy")
 
+    def rotation(self) -> ec2.SecurityGroup:
+        """The group of the rotation function, which reaches the database; there is none where nothing is rotated."""
+        group = self._group("Rotation", "the rotation function")
+        group.connections.allow_to(self.database, self._database_port, "to the database, not through the proxy")
+        return group
+
     def allow_secrets(
-        self, reader: ec2.ISecurityGroup, role: iam.IRole, secrets: list[secretsmanager.ISecret]
+        self,
+        reader: ec2.ISecurityGroup,
+        role: iam.IRole,
+        secrets: list[secretsmanager.ISecret],
+        actions: list[str],
     ) -> tuple[ec2.InterfaceVpcEndpoint, ec2.SecurityGroup]:
-        """Let what is in the group `reader` read exactly these secrets with `role`, without leaving the VPC.
+        """Let what is in the group `reader` do this with exactly these secrets with `role`, without leaving the VPC.
 
         Returns what must exist before it can.
         """
-        group = self._group("SecretsEndpoint", "the Secrets Manager endpoint")
+        endpoint, group = self._secrets_endpoint
         reader.connections.allow_to(group, HTTPS, "to Secrets Manager")
+        endpoint.add_to_policy(
+            iam.PolicyStatement(
+                principals=[iam.AnyPrincipal()],
+                actions=actions,
+                resources=[secret.secret_arn for secret in secrets],
+                conditions={"ArnEquals": {"aws:PrincipalArn": role.role_arn}},
+            )
+        )
+        return endpoint, group
+
+    @cached_property
+    def _secrets_endpoint(self) -> tuple[ec2.InterfaceVpcEndpoint, ec2.SecurityGroup]:
+        """Made when something needs it: it costs as much as a small instance."""
+        group = self._group("SecretsEndpoint", "the Secrets Manager endpoint")
         endpoint = self.vpc.add_interface_endpoint(
             "SecretsManager",
             service=ec2.InterfaceVpcEndpointAwsService.SECRETS_MANAGER,
             security_groups=[group],
             open=False,
             subnets=self._endpoint_subnets(),
-        )
-        endpoint.add_to_policy(
-            iam.PolicyStatement(
-                principals=[iam.AnyPrincipal()],
-                actions=["secretsmanager:GetSecretValue", "secretsmanager:DescribeSecret"],
-                resources=[secret.secret_arn for secret in secrets],
-                conditions={"ArnEquals": {"aws:PrincipalArn": role.role_arn}},
-            )
         )
         return endpoint, group
 

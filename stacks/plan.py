@@ -40,16 +40,9 @@ class Workload:
     def _problems(self) -> list[str | None]:
         return [
             whole("reserved_concurrency", self.reserved_concurrency, 1, 10000),
-            seconds("seconds", self.seconds, 900),
-            seconds("seconds_in_database", self.seconds_in_database, 900),
-            f"seconds_in_database is {self.seconds_in_database}, allowed is at most seconds ({self.seconds})"
-            if above(self.seconds_in_database, self.seconds)
-            else None,
+            *durations(self.seconds, self.seconds_in_database, self.requests_per_second),
             whole("connections", self.connections, 1, 1000),
             flag("keeps_session_state", self.keeps_session_state),
-            None
-            if self.requests_per_second is None
-            else seconds("requests_per_second", self.requests_per_second, 1_000_000, unit="requests"),
             whole("connect_timeout_seconds", self.connect_timeout_seconds, 2, 5, "seconds"),
             whole("deadline_seconds", self.deadline_seconds, 1, 899, "seconds"),
             whole("timeout_seconds", self.timeout_seconds, 1, 900, "seconds"),
@@ -106,12 +99,8 @@ class Plan:
     def _problems(self) -> list[str | None]:
         return [
             None if self.workloads else "workloads are none, allowed is one and more",
-            *(
-                whole(name, getattr(self, name), *limits)
-                for name, limits in LIMITS.items()
-                if getattr(self, name) is not None
-            ),
-            _unknown(self.instance),
+            *limited(self, *LIMITS),
+            unknown_class(self.instance),
             *(flag(name, getattr(self, name)) for name in ("multi_az", "retain", "debug_logging")),
         ]
 
@@ -160,11 +149,35 @@ INPUTS_OF_A_FUNCTION = tuple(each.name for each in fields(Workload) if each.name
 INPUTS = tuple(each.name for each in fields(Plan) if each.name not in ("environment", "workloads"))
 
 
-def seconds(name: str, value: object, most: float, unit: str = "seconds") -> str | None:
-    """Nothing, or what is wrong with a value that should be a number above 0."""
-    if isinstance(value, int | float) and not isinstance(value, bool) and 0 < value <= most:
-        return None
-    return f"{name} is {value!r}, allowed is a number of {unit} above 0, at most {most}"
+def check(name: str, value: object) -> str | None:
+    """Nothing, or what is wrong with a whole number that has limits; None stands for the derived value."""
+    return None if value is None else whole(name, value, *LIMITS[name])
+
+
+def limited(owner: object, *names: str) -> list[str | None]:
+    """The same for attributes of those names."""
+    return [check(name, getattr(owner, name)) for name in names]
+
+
+def durations(seconds: object, in_database: object, requests_per_second: object) -> list[str | None]:
+    """What is wrong with how long an invocation takes, how long of it is in the database, and how many there are."""
+    return [
+        _positive("seconds", seconds, 900, "seconds"),
+        _positive("seconds_in_database", in_database, 900, "seconds"),
+        f"seconds_in_database is {in_database}, allowed is at most seconds ({seconds})"
+        if above(in_database, seconds)
+        else None,
+        None if requests_per_second is None else _positive("requests_per_second", requests_per_second, 1e6, "requests"),
+    ]
+
+
+def unknown_class(name: str) -> str | None:
+    """Nothing, or which instance classes there are."""
+    try:
+        instance_class(name)
+    except ValueError as error:
+        return str(error)
+    return None
 
 
 def exactly(number: float) -> Fraction:
@@ -172,9 +185,7 @@ def exactly(number: float) -> Fraction:
     return Fraction(repr(number))
 
 
-def _unknown(name: str) -> str | None:
-    try:
-        instance_class(name)
-    except ValueError as error:
-        return str(error)
-    return None
+def _positive(name: str, value: object, most: float, unit: str) -> str | None:
+    if isinstance(value, int | float) and not isinstance(value, bool) and 0 < value <= most:
+        return None
+    return f"{name} is {value!r}, allowed is a number of {unit} above 0, at most {most:g}"

@@ -1,6 +1,7 @@
 """RDS Proxy: the only way for functions to the database."""
 
 from hashlib import sha256
+from typing import Any
 
 from aws_cdk import Duration
 from aws_cdk import aws_iam as iam
@@ -28,8 +29,8 @@ class Proxy(Construct):
         environment: Environment,
     ) -> None:
         super().__init__(scope, id)
-        pool = environment.store.pool
-        name = f"{environment.prefix}-{_fingerprint(environment)}"
+        budget = environment.budget
+        self.name = name = f"{environment.prefix}-{_fingerprint(environment)}"
         logs = log_group(self, "Logs", environment=environment, name=f"/aws/rds/proxy/{name}")
         self.database = database
         self.role = iam.Role(self, "Role", assumed_by=iam.ServicePrincipal("rds.amazonaws.com"))
@@ -38,19 +39,20 @@ class Proxy(Construct):
             "Proxy",
             db_proxy_name=name,
             proxy_target=rds.ProxyTarget.from_instance(database.as_target()),
-            secrets=[credentials.application],  # which lets the role read it, and nothing else
+            **_authentication(credentials),
             role=self.role,
             vpc=network.vpc,
             vpc_subnets=network.subnets,
             security_groups=[network.proxy],
-            iam_auth=True,
             require_tls=True,
-            max_connections_percent=pool.max_connections_percent,
-            max_idle_connections_percent=pool.max_idle_connections_percent,
-            borrow_timeout=Duration.seconds(pool.connection_borrow_timeout),
-            idle_client_timeout=Duration.seconds(pool.idle_client_timeout),
-            debug_logging=pool.debug_logging,
+            max_connections_percent=budget.max_connections_percent,
+            max_idle_connections_percent=budget.max_idle_connections_percent,
+            borrow_timeout=Duration.seconds(budget.connection_borrow_timeout),
+            idle_client_timeout=Duration.seconds(budget.idle_client_timeout),
+            debug_logging=environment.store.pool.debug_logging,
         )
+        if credentials.secrets is None:
+            database.instance.grant_connect(self.role, APPLICATION_USER)
         # or RDS makes the log group itself, without retention
         default_child(self.proxy).add_resource_dependency(default_child(logs))
         self.target_group = self.proxy.node.find_child("ProxyTargetGroup")
@@ -79,6 +81,14 @@ class Proxy(Construct):
             "DB_DEADLINE_SECONDS": str(function.deadline_seconds),
             "DB_CONNECTION_MAX_AGE_SECONDS": str(function.connection_max_age_seconds),
         }
+
+
+def _authentication(credentials: Credentials) -> dict[str, Any]:
+    """How the proxy logs in to the database; its own clients always need an IAM token."""
+    if credentials.secrets is None:
+        return {"default_auth_scheme": rds.DefaultAuthScheme.IAM_AUTH}
+    # which lets the role read the application's secret, and nothing else
+    return {"secrets": [credentials.secrets.application], "iam_auth": True}
 
 
 def _fingerprint(environment: Environment) -> str:

@@ -6,14 +6,17 @@ from typing import Any
 from aws_cdk import CfnOutput, Duration, Stack
 from constructs import Construct
 
+from stacks.alarms import Alarms
 from stacks.api import Api
 from stacks.config import Environment
+from stacks.dashboard import Dashboard
 from stacks.data_stack import DataStack
 from stacks.function import Function
+from stacks.metrics import Metrics
 
 
 class ServiceStack(Stack):
-    """The function, and the API in front of it."""
+    """The function, the API in front of it, and what watches both and what is behind them."""
 
     def __init__(
         self,
@@ -40,4 +43,12 @@ class ServiceStack(Stack):
         )
         data.proxy.allow(self.projects.role)
         self.api = Api(self, "Api", function=self.projects.function, environment=environment)
+        metrics = Metrics(
+            api_id=self.api.api.api_id,
+            function_name=self.projects.function.function_name,
+            proxy_name=data.proxy.name,
+            database_name=data.database.name,
+        )
+        self.alarms = Alarms(self, "Alarms", metrics=metrics, notifications=data.notifications, environment=environment)
+        self.dashboard = Dashboard(self, "Dashboard", metrics=metrics, alarms=self.alarms, environment=environment)
         CfnOutput(self, "ApiUrl", value=self.api.url)

@@ -6,6 +6,8 @@ import aws_cdk as cdk
 from constructs import Construct
 
 from stacks.acknowledgements import acknowledge
+from stacks.budget.findings import WARNING
+from stacks.budget.rules import judge
 from stacks.config import Environment
 from stacks.data_stack import DataStack
 from stacks.service_stack import ServiceStack
@@ -20,6 +22,9 @@ class EnvironmentStage(cdk.Stage):
         self.data = DataStack(self, "Data", environment=environment, options=data)
         self.service = ServiceStack(self, "Service", data=self.data, environment=environment, options=service)
         acknowledge(self.data, self.service, environment)
+        for finding in judge(environment.budget):
+            if finding.severity == WARNING:
+                cdk.Annotations.of(self.service).add_warning_v2(f"headroom:{finding.id}", str(finding))
 
 
 def _options(environment: Environment, stack: str) -> dict[str, Any]:

@@ -4,14 +4,20 @@ import json
 import re
 import sys
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 from urllib.parse import parse_qsl, urlsplit
 
 from lambda_src.projects.routes import ROUTE_KEYS
 from local.execution_environment import ExecutionEnvironment
-from tests.conftest import ROOT, StandIn
+from tests.conftest import ROOT
 
 HANDLER = "lambda_src.projects.handler.handler"
+
+
+class HasVariables(Protocol):
+    """What a store runs on, as far as a function is told of it."""
+
+    variables: dict[str, str]
 
 
 class Answer(NamedTuple):
@@ -64,7 +70,7 @@ def route(method: str, path: str) -> tuple[str, dict[str, str]]:
 
 
 def environment(
-    stand_in: StandIn, directory: Path, *, python: str = sys.executable, **changed: str
+    store: HasVariables, directory: Path, *, python: str = sys.executable, **changed: str
 ) -> ExecutionEnvironment:
-    variables = {**stand_in.variables, **changed}
+    variables = {**store.variables, **changed}
     return ExecutionEnvironment(HANDLER, ROOT, variables, directory / "function.log", python=python)

@@ -16,11 +16,11 @@ from psycopg.pq.abc import PGconn
 from psycopg.rows import TupleRow, tuple_row
 
 from lambda_src.database import iam_token
-from lambda_src.database.deadline import Deadline
 from lambda_src.database.figures import Figures
 from lambda_src.database.resolve import resolve
 from lambda_src.database.retry import ATTEMPTS, CONNECTION_IS_GONE, Verdict, pause, verdict
 from lambda_src.database.settings import Settings
+from lambda_src.deadline import Deadline
 
 logger = logging.getLogger(__name__)
 

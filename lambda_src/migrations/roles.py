@@ -1,28 +1,73 @@
-"""The database's roles: who owns the tables, and who may use them."""
+"""The database's three roles: who owns the tables, who changes them at a deployment, and who may only use them."""
+
+import secrets
 
 import psycopg
 from psycopg import sql
 
-OWNER = "owner"
+from lambda_src.database.instance import set_password
+
+OWNER, MIGRATOR = "owner", "migrator"
+IAM = "rds_iam"  # RDS's: whoever is a member logs in with an IAM token, and with no password
+LOCK_TIMEOUT = "5s"  # a migration that waits for a lock makes every later query on the table wait behind it
 
 
-def ensure_roles(connection: psycopg.Connection, *, application: str, password: str, statement_timeout: float) -> None:
-    """Bring the roles to what the service needs; changes nothing that is already so.
+def ensure_roles(
+    connection: psycopg.Connection, *, application: str, password: str | None, statement_timeout: float
+) -> None:
+    """Bring the roles to what the service needs; changes nothing that is already so. `connection` is the master's.
 
-    `owner` can't log in and owns every table; `application` may only do what migrations grant it. A statement of the
-    application is cancelled after `statement_timeout` seconds, and so is a transaction that it leaves idle: set on the
-    role, since a SET through RDS Proxy pins the session, and before the pool opens, since only new sessions see it.
+    `owner` can't log in and owns every table. `migrator` may become `owner`, and nothing else; its logins are lent
+    (see `lend_password`). `application` may only do what migrations grant it, and logs in with `password`, or with IAM
+    tokens where that is None: never with both. A statement of the application is cancelled after `statement_timeout`
+    seconds, and so is a transaction that it leaves idle: set on the role, since a SET through RDS Proxy pins the
+    session, and before the pool opens, since only new sessions see it.
     """
-    for name in (OWNER, application):
+    for name in (OWNER, MIGRATOR, application):
         if connection.execute("SELECT FROM pg_roles WHERE rolname = %s", [name]).fetchone() is None:
             connection.execute(sql.SQL("CREATE ROLE {}").format(sql.Identifier(name)))
-    connection.execute(sql.SQL("GRANT {} TO CURRENT_USER WITH SET TRUE").format(sql.Identifier(OWNER)))
-    connection.execute(sql.SQL("GRANT USAGE, CREATE ON SCHEMA public TO {}").format(sql.Identifier(OWNER)))
-    role = sql.Identifier(application)
-    # Hashed here, so that no log of statements ever holds the password.
-    verifier = connection.pgconn.encrypt_password(password.encode(), application.encode(), b"scram-sha-256").decode()
-    connection.execute(sql.SQL("ALTER ROLE {} LOGIN PASSWORD {}").format(role, sql.Literal(verifier)))
+    owner, migrator, role = (sql.Identifier(name) for name in (OWNER, MIGRATOR, application))
+    connection.execute(sql.SQL("ALTER ROLE {} NOLOGIN").format(owner))
+    connection.execute(sql.SQL("GRANT {} TO CURRENT_USER WITH SET TRUE").format(owner))  # to repair by hand
+    connection.execute(sql.SQL("GRANT {} TO {} WITH INHERIT FALSE, SET TRUE").format(owner, migrator))
+    connection.execute(sql.SQL("GRANT USAGE, CREATE ON SCHEMA public TO {}").format(owner))
+    database = sql.Identifier(connection.info.dbname)
+    # Every role may make temporary tables unless this says otherwise, and one of them pins its session.
+    connection.execute(sql.SQL("REVOKE TEMPORARY ON DATABASE {} FROM PUBLIC").format(database))
+    connection.execute(sql.SQL("GRANT TEMPORARY ON DATABASE {} TO {}").format(database, owner))
+    connection.execute(sql.SQL("ALTER ROLE {} LOGIN").format(migrator))
+    connection.execute(sql.SQL("ALTER ROLE {} SET lock_timeout = {}").format(migrator, sql.Literal(LOCK_TIMEOUT)))
     milliseconds = sql.Literal(f"{statement_timeout * 1000:.0f}ms")
     for parameter in ("statement_timeout", "idle_in_transaction_session_timeout"):
         statement = sql.SQL("ALTER ROLE {} SET {} = {}")
         connection.execute(statement.format(role, sql.Identifier(parameter), milliseconds))
+    connection.execute(sql.SQL("ALTER ROLE {} LOGIN").format(role))
+    for name in (MIGRATOR, application):
+        _use_iam(connection, name, password is None)
+    if password is not None:
+        set_password(connection, application, password)
+
+
+def lend_password(connection: psycopg.Connection) -> str:
+    """A new password of `migrator`, to be taken back with `revoke_password`: none is kept anywhere."""
+    password = secrets.token_urlsafe(32)
+    set_password(connection, MIGRATOR, password)
+    return password
+
+
+def revoke_password(connection: psycopg.Connection) -> None:
+    """Leave `migrator` without a password, so that nobody logs in as it until the next deployment."""
+    connection.execute(sql.SQL("ALTER ROLE {} PASSWORD NULL").format(sql.Identifier(MIGRATOR)))
+
+
+def _use_iam(connection: psycopg.Connection, name: str, wanted: bool) -> None:
+    """Tokens, or a password: PostgreSQL on RDS asks a member of rds_iam for a token whatever password it has."""
+    role, iam = sql.Identifier(name), sql.Identifier(IAM)
+    is_member = "SELECT FROM pg_auth_members WHERE roleid = to_regrole(%s) AND member = to_regrole(%s)"
+    if connection.execute(is_member, [IAM, name]).fetchone() is None:
+        if wanted:
+            connection.execute(sql.SQL("GRANT {} TO {}").format(iam, role))
+    elif not wanted:
+        connection.execute(sql.SQL("REVOKE {} FROM {}").format(iam, role))
+    if wanted:
+        connection.execute(sql.SQL("ALTER ROLE {} PASSWORD NULL").format(role))

@@ -4,6 +4,7 @@ import base64
 import binascii
 import hmac
 import json
+import re
 from collections.abc import Mapping
 from datetime import datetime
 from typing import NamedTuple
@@ -15,6 +16,8 @@ from lambda_src.projects.problem import InvalidRequest, Mistake
 VERSION = 1
 ALLOWED = "only the next_cursor of an earlier answer to the same list is allowed"
 LONGEST = 512  # characters
+# As model.timestamp() writes it. ISO 8601 allows what databases do not read, such as 2026-W47-7.
+TIMESTAMP = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}Z")
 
 
 class Claim(NamedTuple):
@@ -57,7 +60,8 @@ def _parse(text: str) -> Claim:
     version, key_id, *position = json.loads(payload)
     created_at, id = position
     datetime.fromisoformat(created_at)
-    if version != VERSION or type(key_id) is not int or str(UUID(id)) != id or _text(raw) != text:
+    is_canonical = TIMESTAMP.fullmatch(created_at) and str(UUID(id)) == id and _text(raw) == text
+    if version != VERSION or type(key_id) is not int or not is_canonical:
         raise ValueError("not as this service writes cursors")
     return Claim(text, payload, signature, key_id, Position(created_at, id))
 

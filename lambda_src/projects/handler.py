@@ -5,11 +5,9 @@ import os
 import time
 import traceback
 
-from lambda_src.database import Database, DatabaseUnavailable, Deadline, Settings
-from lambda_src.database.deadline import Context
-from lambda_src.database.figures import Figures
-from lambda_src.projects.model import ProjectExists, ProjectNotFound, Store, VersionConflict
-from lambda_src.projects.postgres_store import PostgresStore
+from lambda_src.deadline import Context
+from lambda_src.projects import stores
+from lambda_src.projects.model import ProjectExists, ProjectNotFound, Store, StoreUnavailable, VersionConflict
 from lambda_src.projects.problem import InvalidRequest, Response, problem
 from lambda_src.projects.request import Event
 from lambda_src.projects.routes import ROUTES
@@ -19,24 +17,22 @@ logger = logging.getLogger(__name__)
 
 RETRY_AFTER = "1"  # seconds
 
-settings = Settings.from_environment()
-database = Database(settings)
+backend = stores.connect()
 if os.environ.get("AWS_LAMBDA_INITIALIZATION_TYPE") != "snap-start":  # one snapshot would share its connection
-    database.warm_up()
+    backend.warm_up()
 
 
 def handler(event: Event, context: Context) -> Response:
     """Answer one API Gateway request (payload format 2.0)."""
     started = time.monotonic()
-    with database.session(Deadline.of(context, settings.deadline)) as session:
-        response = respond(event, PostgresStore(session))
-    figures, database.figures = database.figures, Figures()
+    with backend.store(context) as store:
+        response = respond(event, store)
     fields = {
         "route": event.get("routeKey"),
         "status": response["statusCode"],
         "milliseconds": round((time.monotonic() - started) * 1000, 1),
     }
-    logger.info("request", extra=fields | figures.as_log_fields())
+    logger.info("request", extra=fields | backend.figures())
     return response
 
 
@@ -52,7 +48,7 @@ def respond(event: Event, store: Store) -> Response:
         return problem(409, "project-exists", "The project exists", str(error))
     except VersionConflict as error:
         return problem(409, "version-conflict", "The project was changed since", str(error))
-    except DatabaseUnavailable as error:
+    except StoreUnavailable as error:
         logger.warning("database unavailable", extra={"reason": str(error)})
         return problem(
             503,
@@ -62,7 +58,7 @@ def respond(event: Event, store: Store) -> Response:
             headers={"retry-after": RETRY_AFTER},
         )
     except Exception as error:  # noqa: BLE001 (the edge: the caller gets an answer whatever happened)
-        # Where it happened, but not the message: PostgreSQL's messages quote the values of the row.
+        # Where it happened, but not the message: a database's messages quote values of the row.
         where = [f"{frame.filename}:{frame.lineno}" for frame in traceback.extract_tb(error.__traceback__)]
         state = getattr(error, "sqlstate", None)
         logger.error("unexpected", extra={"exception": type(error).__name__, "sqlstate": state, "where": where[-5:]})  # noqa: TRY400

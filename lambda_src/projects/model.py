@@ -3,10 +3,13 @@
 import os
 import time
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, NamedTuple, Protocol
 from uuid import UUID
+
+from lambda_src.deadline import Context
 
 
 class ProjectExists(Exception):
@@ -19,6 +22,10 @@ class ProjectNotFound(Exception):
 
 class VersionConflict(Exception):
     """The project is no longer at the version that the change was made for."""
+
+
+class StoreUnavailable(Exception):
+    """The store can't serve this request now; the message says why, for the log."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +83,22 @@ class Store(Protocol):
 
     def ping(self) -> None:
         """Return when the store answers."""
+
+
+class Backend(Protocol):
+    """What an execution environment keeps from one request to the next, to make each a store of its own.
+
+    A module of a store has a function `connect` that makes one from the function's environment variables.
+    """
+
+    def warm_up(self) -> None:
+        """Connect while the function initialises, when CPU is free; a failure is tried again on use."""
+
+    def store(self, context: Context) -> AbstractContextManager[Store]:
+        """The store of one request, within the invocation's time; its methods also raise StoreUnavailable."""
+
+    def figures(self) -> dict[str, Any]:
+        """Fields for the request's log line: what it cost. Counting starts anew."""
 
 
 def timestamp() -> str:

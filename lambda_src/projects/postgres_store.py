@@ -4,8 +4,24 @@ A statement whose answer was lost is sent again, so each recognises its own earl
 request chose, to the microsecond, which is stored with the row.
 """
 
-from lambda_src.database import Session
-from lambda_src.projects.model import Page, Position, Project, ProjectExists, ProjectNotFound, VersionConflict
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, LiteralString
+
+from psycopg.rows import TupleRow
+
+from lambda_src.database import Database, DatabaseUnavailable, Session, Settings
+from lambda_src.database.figures import Figures
+from lambda_src.deadline import Context, Deadline
+from lambda_src.projects.model import (
+    Page,
+    Position,
+    Project,
+    ProjectExists,
+    ProjectNotFound,
+    StoreUnavailable,
+    VersionConflict,
+)
 
 RFC_3339 = """'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'"""
 # The fields of Project, in its order.
@@ -69,14 +85,14 @@ BEFORE_ALL = Position("-infinity", "00000000-0000-0000-0000-000000000000")
 
 
 class PostgresStore:
-    """The store of one request; errors of the database pass through as lambda_src.database raises them."""
+    """The store of one request; other errors of the database pass through as psycopg raises them."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
 
     def add(self, tenant: str, id: str, name: str, now: str) -> Project:
         """Store a new project, or raise ProjectExists."""
-        row = self._session.one(ADD, {"tenant": tenant, "id": id, "name": name, "now": now}, idempotent=True)
+        row = self._one(ADD, {"tenant": tenant, "id": id, "name": name, "now": now})
         if row is None:
             raise ProjectExists(f"tenant {tenant} already has a project {id}")
         return Project(*row)
@@ -84,14 +100,14 @@ class PostgresStore:
     def page(self, tenant: str, after: Position | None, limit: int) -> Page:
         """At most `limit` projects that follow `after`, or the first ones."""
         position = (after or BEFORE_ALL)._asdict()
-        row = self._session.one(PAGE, {"tenant": tenant, **position, "limit": limit}, idempotent=True)
+        row = self._one(PAGE, {"tenant": tenant, **position, "limit": limit})
         keys, items, created_at, id = row or ({}, "[]", None, None)
         following = Position(created_at, id) if id else None
         return Page(items, following, {int(key): bytes.fromhex(secret) for key, secret in (keys or {}).items()})
 
     def get(self, tenant: str, id: str) -> Project:
         """One project, or raise ProjectNotFound."""
-        row = self._session.one(GET, {"tenant": tenant, "id": id}, idempotent=True)
+        row = self._one(GET, {"tenant": tenant, "id": id})
         if row is None:
             raise ProjectNotFound(_absent(tenant, id))
         return Project(*row)
@@ -99,7 +115,7 @@ class PostgresStore:
     def rename(self, tenant: str, id: str, name: str, version: int | None, now: str) -> Project:
         """Change a project that is at `version` (None: at any), or raise ProjectNotFound or VersionConflict."""
         parameters = {"tenant": tenant, "id": id, "name": name, "version": version, "now": now}
-        row = self._session.one(RENAME, parameters, idempotent=True)
+        row = self._one(RENAME, parameters)
         if row is None:
             raise ProjectNotFound(_absent(tenant, id))
         *fields, is_ours = row
@@ -110,14 +126,48 @@ class PostgresStore:
 
     def remove(self, tenant: str, id: str) -> None:
         """Delete a project, or raise ProjectNotFound."""
-        row = self._session.one(REMOVE, {"tenant": tenant, "id": id}, idempotent=True)
+        row = self._one(REMOVE, {"tenant": tenant, "id": id})
         # After a lost answer, nothing to delete means that it was done.
         if row is None and not self._session.uncertain:
             raise ProjectNotFound(_absent(tenant, id))
 
     def ping(self) -> None:
         """Return when the database answers."""
-        self._session.one("SELECT 1", {}, idempotent=True)
+        self._one("SELECT 1", {})
+
+    def _one(self, statement: LiteralString, parameters: Mapping[str, Any]) -> TupleRow | None:
+        try:
+            return self._session.one(statement, parameters, idempotent=True)
+        except DatabaseUnavailable as error:
+            raise StoreUnavailable(str(error)) from error
+
+
+class Postgres:
+    """The backend: one connection, which every request of the execution environment uses."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._database = Database(settings)
+
+    def warm_up(self) -> None:
+        """Connect while the function initialises, when CPU is free; a failure is tried again on use."""
+        self._database.warm_up()
+
+    @contextmanager
+    def store(self, context: Context) -> Iterator[PostgresStore]:
+        """The store of one request, within the invocation's time."""
+        with self._database.session(Deadline.of(context, self._settings.deadline)) as session:
+            yield PostgresStore(session)
+
+    def figures(self) -> dict[str, Any]:
+        """Fields for the request's log line: what it cost. Counting starts anew."""
+        figures, self._database.figures = self._database.figures, Figures()
+        return figures.as_log_fields()
+
+
+def connect() -> Postgres:
+    """The backend that the function's environment variables tell of."""
+    return Postgres(Settings.from_environment())
 
 
 def _absent(tenant: str, id: str) -> str:

@@ -77,9 +77,18 @@ def finish_secret(secret: Secret) -> None:
             instance.connect(pending["username"], pending["password"]).close()
             secret.promote()
         except BaseException:
-            if not secret.is_finished():  # a call that timed out may have been obeyed
+            if not _was_promoted(secret):  # a call that timed out may have been obeyed
                 instance.set_password(connection, current["username"], current["password"])
             raise
+
+
+def _was_promoted(secret: Secret) -> bool:
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    try:
+        return secret.is_finished()
+    except (BotoCoreError, ClientError):
+        return False  # whoever can't tell us can't have moved it either, most likely
 
 
 STEPS: dict[str, Callable[[Secret], None]] = {

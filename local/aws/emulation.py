@@ -33,6 +33,12 @@ class Emulation:
         """The folder of the local certificate authority."""
         return self.state / "certificates"
 
+    def connect_arn(self, resource: str) -> str | None:
+        """What rds-db:connect to a proxy or instance is asked for, less the user; None where IAM is not enforced."""
+        if not internals.enforces_iam():
+            return None
+        return f"arn:aws:rds-db:{internals.region()}:{internals.account()}:dbuser:{resource}"
+
     @cached_property
     def access_keys(self) -> Path:
         """The file from which the stand-in for RDS Proxy knows the secrets behind access keys."""

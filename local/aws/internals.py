@@ -102,6 +102,11 @@ def account() -> str:
     return str(_module("core.responses").get_account_id())
 
 
+def enforces_iam() -> bool:
+    """Whether policies are checked."""
+    return bool(_module("app").AUTH)
+
+
 def register(resource_type: ResourceType) -> None:
     """Make CloudFormation use this for its type, instead of what it has, if it has one."""
     provisioners, stacks = _module("services.cloudformation.provisioners"), _module("services.cloudformation.stacks")

@@ -6,7 +6,7 @@ from typing import Any
 from local.aws import internals
 from local.aws.children import Command
 from local.aws.emulation import Emulation
-from local.aws.rds import DEFAULT_PORT, Databases
+from local.aws.rds import DEFAULT_PORT, Databases, RunningInstance
 from local.aws.resources import Properties, Request, Resource, ResourceError, ResourceType
 from local.aws.sessions import Sessions
 
@@ -143,9 +143,20 @@ class Proxies:
             "--idle-client-timeout": proxy["IdleClientTimeout"],
         }
         words = [word for flag, value in flags.items() for word in (flag, str(value))]
-        words += [word for each in proxy["Auth"] for word in ("--secret-arn", each["SecretArn"])]
+        words += self._logins(proxy, instance)
+        if arn := self._emulation.connect_arn(proxy["DBProxyArn"].rsplit(":", 1)[-1]):
+            words += ["--connect-arn", arn]
         words.append("--require-tls" if proxy["RequireTLS"] else "--no-require-tls")
         return Command("local.rds_proxy", tuple(words), environment=self._environment(proxy["RoleArn"]))
+
+    def _logins(self, proxy: Mapping[str, Any], instance: RunningInstance) -> list[str]:
+        """How it logs in to its target: by IAM as any client does, or to PostgreSQL's own socket with a password."""
+        if proxy.get("DefaultAuthScheme") == "IAM_AUTH":
+            root = self._emulation.certificates / "ca.pem"
+            upstream = ["--upstream", f"{instance.address}:{instance.port}", "--upstream-root-certificate", str(root)]
+            return [*upstream, "--database-iam"]
+        secrets = [word for each in proxy["Auth"] for word in ("--secret-arn", each["SecretArn"])]
+        return ["--upstream", instance.socket_directory, *secrets]
 
     def _environment(self, role: str) -> dict[str, str]:
         """The proxy reads its secrets as its own role, so that a missing grant shows where IAM is enforced."""
@@ -161,8 +172,8 @@ def check(properties: Properties) -> None:
     """Raise ResourceError for a proxy that the stand-in can't be."""
     if properties.get("EngineFamily") != "POSTGRESQL":
         raise ResourceError(f"the local AWS has no proxy for {properties.get('EngineFamily')}: only for POSTGRESQL")
-    if properties.get("DefaultAuthScheme", "NONE") != "NONE":
-        raise ResourceError("the local AWS can't log in to a database by IAM: give the proxy Auth with a SecretArn")
+    if properties.get("DefaultAuthScheme", "NONE") != "NONE" and properties.get("Auth"):
+        raise ResourceError("the local AWS has no proxy that uses both IAM_AUTH and secrets: give it one of the two")
     modes = {each.get("IAMAuth", "DISABLED") for each in properties.get("Auth", [])}
     if len(modes) > 1 or not modes <= {"REQUIRED", "DISABLED"}:
         raise ResourceError(
@@ -179,7 +190,8 @@ def settings(request: Request) -> dict[str, Any]:
     """What a proxy is created with, and what an update may change."""
     timeout = request.number("IdleClientTimeout")
     return {
-        "Auth": request.properties.get("Auth", []),
+        "DefaultAuthScheme": request.properties.get("DefaultAuthScheme", "NONE"),
+        **({"Auth": auth} if (auth := request.properties.get("Auth")) else {}),
         "RoleArn": request.properties["RoleArn"],
         "RequireTLS": request.flag("RequireTLS"),
         "DebugLogging": request.flag("DebugLogging"),

@@ -42,7 +42,7 @@ class Sessions:
         )
         with self._lock:
             if access_key not in self._known:
-                self._known[access_key] = {"secret_access_key": secret, "session_token": token}
+                self._known[access_key] = {"secret_access_key": secret, "session_token": token, "role": role}
                 self._write()
         return {"AWS_ACCESS_KEY_ID": access_key, "AWS_SECRET_ACCESS_KEY": secret, "AWS_SESSION_TOKEN": token}
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from local.rds_proxy.credentials import Credentials, FileCredentials, SecretCredentials
+from local.rds_proxy.credentials import Credentials, FileCredentials, IamCredentials, SecretCredentials
 from local.rds_proxy.iam import AccessKeys
 from local.rds_proxy.metrics_server import serve_metrics
 from local.rds_proxy.server import Proxy
@@ -32,7 +32,7 @@ example, with a PostgreSQL on this machine and the role `app`:
       --region eu-west-1 --credentials credentials.json --access-keys access-keys.json
 
 Clients then sign a token for 127.0.0.1:6432 with that access key and use it as the password of `app`; the root
-certificate is certificates/ca.pem. When it accepts clients it prints {"ready": true, "address": …, "port": …}.
+certificate is certificates/ca.pem. When it accepts clients it prints {"ready": true, "address": …, "port": …, "metrics": …}.
 """
 
 
@@ -62,11 +62,19 @@ async def _run(
     ended = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, ended.set)
-    print(json.dumps({"ready": True, "address": settings.address, "port": proxy.port}), flush=True)
+    ready = {"ready": True, "address": settings.address, "port": proxy.port, "metrics": _page_address(page)}
+    print(json.dumps(ready), flush=True)
     await ended.wait()
     if page:
         page.close()
     await proxy.close()
+
+
+def _page_address(page: asyncio.Server | None) -> str | None:
+    if page is None:
+        return None
+    host, port = page.sockets[0].getsockname()[:2]
+    return f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -87,6 +95,8 @@ def _parser() -> argparse.ArgumentParser:
     add("--region", default="us-east-1", help="the region tokens must be made for (default: %(default)s)")
     add("--credentials", metavar="FILE", type=Path, help='JSON {"user": "password"}; null: the database trusts it')
     add("--secret-arn", metavar="ARN", action="append", default=[], help="a secret with username and password")
+    add("--database-iam", action="store_true", help="log in to the database with IAM tokens of this process's own keys")
+    add("--connect-arn", metavar="ARN", help="ask the local AWS whether a role may rds-db:connect to ARN/user")
     add("--access-keys", metavar="FILE", type=Path, help="JSON of access keys: see the example")
     add("--iam-auth", choices=("required", "disabled"), default="required", help="(default: %(default)s)")
     add("--require-tls", action=argparse.BooleanOptionalAction, default=True, help="refuse clients without TLS")
@@ -123,6 +133,7 @@ def _configured(
         key=key,
         region=flags.region,
         endpoints=tuple(flags.endpoint),
+        connect_arn=flags.connect_arn,
         max_connections_percent=flags.max_connections_percent,
         max_idle_connections_percent=flags.max_idle_connections_percent,
         connection_borrow_timeout=flags.connection_borrow_timeout,
@@ -162,8 +173,10 @@ def _certificate(flags: argparse.Namespace, address: str) -> tuple[Path, Path]:
 
 
 def _credentials(flags: argparse.Namespace) -> Credentials:
-    if bool(flags.credentials) == bool(flags.secret_arn):
-        raise ValueError("give --credentials or --secret-arn: the proxy logs in to the database with a password")
+    if sum(map(bool, (flags.credentials, flags.secret_arn, flags.database_iam))) != 1:
+        raise ValueError("give --credentials or --secret-arn or --database-iam: the proxy logs in to the database too")
+    if flags.database_iam:
+        return IamCredentials(*_address("--upstream", flags.upstream), flags.region)
     if flags.credentials:
         return FileCredentials(_readable(flags.credentials))
     return SecretCredentials(flags.secret_arn, flags.region)

@@ -42,7 +42,7 @@ async def _check_token(client: Connection, startup: Startup, verifier: TokenVeri
         raise Refused(INVALID_AUTHORIZATION, "IAM authentication is allowed only with SSL connections.")
     client.write(authentication(Authentication.CLEARTEXT_PASSWORD))
     try:
-        verifier.verify((await _password_message(client))[:-1].decode(), user)
+        await verifier.admit((await _password_message(client))[:-1].decode(), user)
     except (TokenRefused, OSError, ValueError, KeyError) as error:  # of the token, or of the file of access keys
         text = f"The IAM authentication failed for the role {user}. Check the IAM token for this role and try again."
         raise Refused(INVALID_PASSWORD, text, str(error)) from error

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
+from lambda_src.database import iam_token
+
 
 class CredentialsUnavailable(Exception):
     """The place where passwords are kept can't be read now."""
@@ -44,6 +46,21 @@ class FileCredentials:
         except (OSError, ValueError) as error:
             raise CredentialsUnavailable(f"{self._path}: {error}") from error
         return content
+
+
+class IamCredentials:
+    """Tokens of the proxy's own role for the database at `host`:`port`; a new one at every login."""
+
+    def __init__(self, host: str, port: int, region: str) -> None:
+        self._host, self._port, self._region = host, port, region
+
+    async def knows(self, _user: str) -> bool:
+        """Always: the database says who may log in by IAM, and IAM says whom the proxy may log in as."""
+        return True
+
+    async def password(self, user: str) -> str | None:
+        """A token signed with the credentials in the environment."""
+        return iam_token.mint(self._host, self._port, user, self._region)
 
 
 class SecretCredentials:

@@ -3,6 +3,7 @@
 Sources: Amazon RDS User Guide, "IAM database authentication"; AWS General Reference, "Signature Version 4".
 """
 
+import asyncio
 import hashlib
 import hmac
 import json
@@ -13,6 +14,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import parse_qsl, quote
+
+from local.rds_proxy.authorization import Authorization, NotAuthorized
 
 TOKEN_SECONDS = 900  # a token lives 15 minutes
 SKEW_SECONDS = 300  # a signature from the future is accepted up to 5 minutes, as by every AWS service
@@ -40,6 +43,7 @@ class AccessKey:
 
     secret_access_key: str = field(repr=False)
     session_token: str | None = field(repr=False, default=None)
+    role: str | None = None  # whose session it is; the local AWS writes it down
 
 
 class AccessKeys:
@@ -54,7 +58,8 @@ class AccessKeys:
         if key_id not in self._keys:
             content = json.loads(self._path.read_text())
             self._keys = {
-                name: AccessKey(key["secret_access_key"], key.get("session_token")) for name, key in content.items()
+                name: AccessKey(key["secret_access_key"], key.get("session_token"), key.get("role"))
+                for name, key in content.items()
             }
         return self._keys.get(key_id)
 
@@ -70,11 +75,22 @@ class TokenVerifier:
         hosts: frozenset[str],
         port: int,
         clock: Callable[[], float] = time.time,
+        authorization: Authorization | None = None,
     ) -> None:
+        self._authorization = authorization
         self._access_keys, self._region, self._hosts, self._port, self._clock = access_keys, region, hosts, port, clock
 
-    def verify(self, token: str, user: str) -> None:
-        """Return when `token` lets `user` in now; raises TokenRefused with the reason otherwise."""
+    async def admit(self, token: str, user: str) -> None:
+        """Return when `token` lets `user` in now and its signer may; raises TokenRefused with the reason otherwise."""
+        key = self.verify(token, user)
+        if self._authorization is not None and key.role is not None:
+            try:
+                await asyncio.to_thread(self._authorization.check, key.role, user)
+            except NotAuthorized as error:
+                raise TokenRefused(str(error)) from error
+
+    def verify(self, token: str, user: str) -> AccessKey:
+        """The key that signed `token`, which lets `user` in now; raises TokenRefused with the reason otherwise."""
         endpoint, parameters = _parsed(token)
         self._check_request(endpoint, parameters, user)
         key_id, date = self._check_scope(parameters["X-Amz-Credential"])
@@ -86,6 +102,7 @@ class TokenVerifier:
         expected = _signature(endpoint, parameters, key, f"{date}/{self._region}/rds-db/aws4_request")
         if not hmac.compare_digest(expected.encode(), parameters["X-Amz-Signature"].encode()):
             raise TokenRefused(f"the signature was not made with the secret of the access key {key_id}")
+        return key
 
     def _check_request(self, endpoint: str, parameters: dict[str, str], user: str) -> None:
         host, _, port = endpoint.rpartition(":")

@@ -108,8 +108,8 @@ class Pool:
         return self._greetings[group]
 
     def take(self, group: Group) -> ServerConnection | None:
-        """An idle server connection of the group at once, unless somebody waits already."""
-        return None if self._waiters else self._pop_idle(group)
+        """An idle server connection of the group at once; there is none while a client of the group waits."""
+        return self._pop_idle(group)
 
     async def borrow(self, group: Group) -> ServerConnection:
         """A server connection of the group; waits for it in turn.
@@ -174,7 +174,7 @@ class Pool:
             elif coming[waiter.group] > 0:
                 coming[waiter.group] -= 1
             elif not self._open(waiter.group):
-                break  # nobody overtakes
+                break  # whoever waits behind can't be served either
         for waiter in served:
             del self._waiters[waiter]
 

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 
 from local.rds_proxy.authentication import INVALID_PASSWORD, authenticate
+from local.rds_proxy.authorization import Authorization
 from local.rds_proxy.connection import Connection
 from local.rds_proxy.credentials import Credentials
 from local.rds_proxy.iam import AccessKeys, TokenVerifier
@@ -69,7 +70,12 @@ class Proxy:
         if self._access_keys is not None:
             hosts = frozenset(name.lower() for name in (settings.address, *settings.endpoints))
             self._verifier = TokenVerifier(
-                self._access_keys, region=settings.region, hosts=hosts, port=self.port, clock=self._clock
+                self._access_keys,
+                region=settings.region,
+                hosts=hosts,
+                port=self.port,
+                clock=self._clock,
+                authorization=Authorization(settings.connect_arn) if settings.connect_arn else None,
             )
 
     async def close(self) -> None:

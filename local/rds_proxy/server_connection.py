@@ -198,6 +198,8 @@ class ServerConnection(Connection):
                 self.write(message(Request.PASSWORD, scram.get_client_final().encode()))
             elif code == Authentication.SASL_FINAL:
                 scram.set_server_final(data.decode())
+            elif code == Authentication.CLEARTEXT_PASSWORD and self.secured:  # for an IAM token
+                self.write(message(Request.PASSWORD, c_string(password)))
             else:
                 raise DatabaseRefused({"C": "28000", "M": f"authentication method {code} is not SCRAM or trust"})
         except (ScramException, UnicodeDecodeError) as error:

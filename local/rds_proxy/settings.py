@@ -23,6 +23,7 @@ class Settings:
     key: Path
     region: str = "us-east-1"
     endpoints: tuple[str, ...] = ()  # further names that tokens may be made for
+    connect_arn: str | None = None  # whose users rds-db:connect must be allowed for; None asks nobody
     max_connections_percent: int = 100
     max_idle_connections_percent: int | None = None  # half of max_connections_percent
     connection_borrow_timeout: float = 120.0

@@ -27,13 +27,14 @@ def main() -> None:
     parser.add_argument("command", choices=["up", "status", "token", "down"])
     parser.add_argument("--port", type=int, default=4566, help="loopback port of the local AWS (default: 4566)")
     parser.add_argument("--state", type=Path, default=ROOT / "build" / "local", help="folder for data and logs")
+    parser.add_argument("--app", help="command of another CDK app to deploy (default: the one in cdk.json)")
     options = parser.parse_args()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # end in order, as for Ctrl-C
     run_here = LocalRun(options.state.absolute())
     try:
         match options.command:
             case "up":
-                run_here.up(options.port)
+                run_here.up(options.port, options.app)
             case "status":
                 print_status(*run_here.running())
             case "token":
@@ -56,14 +57,14 @@ class LocalRun:
         self._emulator = state / "emulator.json"
         self._lock = state / "up.lock"
 
-    def up(self, port: int) -> None:
+    def up(self, port: int, app: str | None = None) -> None:
         """Start the local AWS unless it runs, deploy to it, and say how to use it. Leaves it running."""
         with self._alone():
             running = processes.load(self._emulator)
             account = aws.Account(port if running is None else aws.port_of(running), self._state)
             emulator = running or self._start(account)
             try:
-                self._deploy(account)
+                self._deploy(account, app)
             except BaseException:
                 if running is None:  # else CloudFormation has rolled back, and what ran before still serves
                     self._stop(emulator)
@@ -104,7 +105,7 @@ class LocalRun:
                 raise
         return emulator
 
-    def _deploy(self, account: aws.Account) -> None:
+    def _deploy(self, account: aws.Account, app: str | None) -> None:
         """What a user does with a new AWS account: bootstrap it, deploy to it."""
         cdk, environment = str(ROOT / "node_modules" / ".bin" / "cdk"), account.cdk_environment()
         where = f"aws://{aws.ACCOUNT}/{account.region}"
@@ -114,7 +115,7 @@ class LocalRun:
                 run([cdk, "bootstrap", where], log, environment, BOOTSTRAP_SECONDS)
         log = self._logs / "cdk-deploy.log"
         command = [cdk, "deploy", "local/*", "--require-approval", "never", "--output", str(self._state / "cdk.out")]
-        command += ["--outputs-file", str(account.outputs_file)]
+        command += ["--outputs-file", str(account.outputs_file), *(["--app", app] if app else [])]
         with step("cdk deploy 'local/*'", log):
             run(command, log, environment, DEPLOY_SECONDS)
         with step("GET /health", self._logs / "aws.log"):

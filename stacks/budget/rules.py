@@ -12,6 +12,15 @@ def judge(budget: Budget) -> tuple[Finding, ...]:
     return findings(budget, RULES)
 
 
+def refuse_budget(budget: Budget) -> None:
+    """Raise ValueError with every inequality that fails, unless none does."""
+    found = errors(budget)
+    if len(found) == 1:
+        raise ValueError(f"{budget.plan.environment}: {found[0]}")
+    if found:
+        raise ValueError("\n  ".join([f"{budget.plan.environment}: the connection budget does not hold:", *found]))
+
+
 def errors(budget: Budget) -> tuple[str, ...]:
     """What refuses a budget: a sentence for each inequality that fails, with its repairs."""
     return tuple(str(finding) for finding in judge(budget) if finding.severity == ERROR)

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from .apis import ROUTES, STAGES, api_of, functions_behind, methods_of
 from .rule import Finding, Severity, rule
 from .stage import Stage
-from .template import Resource, listed, number, shown, truth
+from .template import Resource
+from .values import listed, number, shown, truth
 
 QUOTAS = 'API Gateway Developer Guide, "Throttle requests"'
 RATE = "ThrottlingRateLimit"
@@ -29,7 +30,7 @@ def _is_relevant(stage: Stage, stage_resource: Resource) -> bool:
     fix="throttle the stage below reserved concurrency / duration, which is at most 10 times reserved concurrency",
     source=f"{QUOTAS}; AWS Lambda Developer Guide, quotas of synchronous invocation",
 )
-def api_is_throttled(stage: Stage) -> Iterator[Finding]:
+def _api_is_throttled(stage: Stage) -> Iterator[Finding]:
     for each in stage.of_type(*STAGES):
         if not _is_relevant(stage, each):
             continue
@@ -56,7 +57,7 @@ def _reserved(stage: Stage, stage_resource: Resource) -> int | None:
     fix="set throttling on the stage",
     source=QUOTAS,
 )
-def production_api_is_throttled(stage: Stage) -> Iterator[Finding]:
+def _production_api_is_throttled(stage: Stage) -> Iterator[Finding]:
     for each in stage.of_type(*STAGES):
         if _is_relevant(stage, each) and not _throttled(each):
             yield Finding(each, f"DefaultRouteSettings.{RATE}", "not set")
@@ -69,7 +70,7 @@ def production_api_is_throttled(stage: Stage) -> Iterator[Finding]:
     fix="add an alarm action, such as an SNS topic",
     source="cdk-nag's HIPAA and NIST packs: CloudWatchAlarmAction",
 )
-def alarms_tell_somebody(stage: Stage) -> Iterator[Finding]:
+def _alarms_tell_somebody(stage: Stage) -> Iterator[Finding]:
     composed = " ".join(shown(each.get("AlarmRule")) for each in stage.of_type("AWS::CloudWatch::CompositeAlarm"))
     for alarm in stage.of_type("AWS::CloudWatch::Alarm"):
         enabled = alarm.get("ActionsEnabled")
@@ -85,10 +86,10 @@ def alarms_tell_somebody(stage: Stage) -> Iterator[Finding]:
     fix="set a default authoriser on the API, or one on the route",
     source="Security Hub APIGateway.8; cdk-nag APIG4",
 )
-def routes_have_authorisers(stage: Stage) -> Iterator[Finding]:
+def _routes_have_authorisers(stage: Stage) -> Iterator[Finding]:
     for route in stage.of_type(*ROUTES):
         key = route.get("RouteKey") or route.get("HttpMethod")
-        preflight = isinstance(key, str) and key.startswith("OPTIONS")
+        preflight = not isinstance(key, str) or key.startswith("OPTIONS")
         api = api_of(stage, route)
         if preflight or (api is not None and not _is_public(api)):
             continue
@@ -108,7 +109,7 @@ def _is_public(api: Resource) -> bool:
     fix="set access_log_settings on the stage",
     source="Security Hub APIGateway.9; cdk-nag APIG1",
 )
-def requests_are_logged(stage: Stage) -> Iterator[Finding]:
+def _requests_are_logged(stage: Stage) -> Iterator[Finding]:
     for each in stage.of_type(*STAGES):
         settings = each.get("AccessLogSettings") or each.get("AccessLogSetting")
         api = api_of(stage, each)

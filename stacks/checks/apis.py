@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from .stage import Stage
-from .template import Resource, listed, mentions, number, within
+from .template import Resource
+from .values import listed, mentions, number, within
 
 LIMITS = {"AWS::ApiGatewayV2::Integration": 30.0, "AWS::ApiGateway::Method": 29.0}
 STAGES = ("AWS::ApiGatewayV2::Stage", "AWS::ApiGateway::Stage")

@@ -20,7 +20,7 @@ ASSET = re.compile(r"[0-9a-f]{64}")
 
 
 def production_by_name(path: str) -> bool | None:
-    """Whether the words of a stack's path say that it is production: MyStack-prod and prod/Data do, dev/Data says no."""
+    """Whether the words of a stack's path say that it is production: prod/Data and MyProdStack do, dev/Data says no."""
     words = {word.lower() for word in WORD.findall(path)}
     if words & NOT_PRODUCTION:
         return False
@@ -43,7 +43,7 @@ def _load(
     files = _nested_files(path) if "AWS::CloudFormation::Stack" in _types(body) else {}
     for id, resource in body.get("Resources", {}).items():
         url = json.dumps(resource.get("Properties", {}).get("TemplateURL", ""))
-        file = next((files[hash] for hash in ASSET.findall(url) if hash in files), None)
+        file = next((files[each] for each in ASSET.findall(url) if each in files), None)
         if resource.get("Type") == "AWS::CloudFormation::Stack" and file is not None:
             nested = _load(file, f"{stack}/{id}", production, region, account, None)
             nested.arguments = Arguments(template, resource["Properties"].get("Parameters", {}))
@@ -77,8 +77,8 @@ def _nested_files(path: Path) -> dict[str, Path]:
     if not assets.exists():
         return {}
     files = json.loads(assets.read_text()).get("files", {})
-    sources = {hash: each.get("source", {}).get("path", "") for hash, each in files.items()}
-    return {hash: path.with_name(name) for hash, name in sources.items() if name.endswith(".template.json")}
+    sources = {digest: each.get("source", {}).get("path", "") for digest, each in files.items()}
+    return {digest: path.with_name(name) for digest, name in sources.items() if name.endswith(".template.json")}
 
 
 @cache

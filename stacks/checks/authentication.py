@@ -6,8 +6,10 @@ from typing import Any
 from .classes import memory_gib
 from .policies import Statement
 from .rule import Finding, Severity, rule
-from .stage import DATABASES, Proxy, Stage, is_false
-from .template import Resource, Text, Unknown, listed, mentioned, mentions, shown, truth
+from .servers import DATABASES, Proxy, is_false
+from .stage import Stage
+from .template import Resource
+from .values import Text, Unknown, listed, mentioned, mentions, shown, truth
 
 IAM_PAGES = 'Amazon RDS User Guide, "Configuring IAM authentication for RDS Proxy"'
 CONNECT = "rds-db:connect"
@@ -27,7 +29,7 @@ def _is_end_to_end(proxy: Proxy) -> bool:
     fix="set require_tls=True",
     source="Security Hub RDS.43; IAM authentication needs TLS",
 )
-def tls_is_required(stage: Stage) -> Iterator[Finding]:
+def _tls_is_required(stage: Stage) -> Iterator[Finding]:
     for proxy in stage.proxies:
         if is_false(proxy.resource.get("RequireTLS")):
             yield Finding(proxy.resource, "RequireTLS", shown(proxy.resource.get("RequireTLS")))
@@ -40,7 +42,7 @@ def tls_is_required(stage: Stage) -> Iterator[Finding]:
     fix="give the proxy the application user's secret, or set DefaultAuthScheme to IAM_AUTH",
     source=API,
 )
-def proxy_can_log_in(stage: Stage) -> Iterator[Finding]:
+def _proxy_can_log_in(stage: Stage) -> Iterator[Finding]:
     for proxy in stage.proxies:
         auth, scheme = proxy.resource.get("Auth"), proxy.resource.get("DefaultAuthScheme")
         if scheme in (None, "NONE") and auth in (None, []):
@@ -54,12 +56,14 @@ def proxy_can_log_in(stage: Stage) -> Iterator[Finding]:
     fix="set iam_authentication=True on the database",
     source=IAM_PAGES,
 )
-def database_takes_iam(stage: Stage) -> Iterator[Finding]:
+def _database_takes_iam(stage: Stage) -> Iterator[Finding]:
     for proxy in filter(_is_end_to_end, stage.proxies):
         for target in proxy.targets:
             enabled = target.get("EnableIAMDatabaseAuthentication")
             if is_false(enabled):
-                yield Finding(target, "EnableIAMDatabaseAuthentication", f"{shown(enabled)}, and {proxy.resource.id} needs it")
+                yield Finding(
+                    target, "EnableIAMDatabaseAuthentication", f"{shown(enabled)}, and {proxy.resource.id} needs it"
+                )
 
 
 @rule(
@@ -69,7 +73,7 @@ def database_takes_iam(stage: Stage) -> Iterator[Finding]:
     fix='grant it, for instance database.grant_connect(role, "application"); CDK grants nothing by itself',
     source=IAM_PAGES,
 )
-def proxy_role_may_connect(stage: Stage) -> Iterator[Finding]:
+def _proxy_role_may_connect(stage: Stage) -> Iterator[Finding]:
     for proxy in filter(_is_end_to_end, stage.proxies):
         role = proxy.resource.get("RoleArn")
         if not stage.policies.is_complete(role):
@@ -93,7 +97,7 @@ def _is_about(statement: Statement, database: Resource) -> bool:
     fix="take db.t4g.medium or larger, or secrets with IAMAuth REQUIRED",
     source='Amazon RDS User Guide, "IAM database authentication", limitations: 300 to 1000 MiB more',
 )
-def iam_has_memory(stage: Stage) -> Iterator[Finding]:
+def _iam_has_memory(stage: Stage) -> Iterator[Finding]:
     for proxy in filter(_is_end_to_end, stage.proxies):
         for target in proxy.targets:
             gib = memory_gib(target.get("DBInstanceClass"))
@@ -108,7 +112,7 @@ def iam_has_memory(stage: Stage) -> Iterator[Finding]:
     fix="remove the secret of that user from Auth, or its rds-db:connect from the proxy's role",
     source='Amazon RDS User Guide, "Moving to end-to-end IAM authentication"',
 )
-def users_log_in_one_way(stage: Stage) -> Iterator[Finding]:
+def _users_log_in_one_way(stage: Stage) -> Iterator[Finding]:
     for proxy in filter(_is_end_to_end, stage.proxies):
         granted = [each for each in stage.policies.of(proxy.resource.get("RoleArn")) if each.allows(CONNECT)]
         by_iam = {_user(resource) for each in granted for resource in each.resources} - {None, "*"}
@@ -140,7 +144,7 @@ def username(secret: Resource) -> str | None:
     fix="set iam_auth=True, and let functions log in with a token",
     source="RDS API Reference, UserAuthConfig",
 )
-def iam_is_required(stage: Stage) -> Iterator[Finding]:
+def _iam_is_required(stage: Stage) -> Iterator[Finding]:
     for proxy in stage.proxies:
         has_functions = bool(stage.users_of(proxy.resource))
         for auth in stage.auth(proxy):
@@ -159,7 +163,7 @@ def iam_is_required(stage: Stage) -> Iterator[Finding]:
     fix='name the user: proxy.grant_connect(function, "application")',
     source='Amazon RDS User Guide, "Creating and using an IAM policy for IAM database access"',
 )
-def connect_is_narrow(stage: Stage) -> Iterator[Finding]:
+def _connect_is_narrow(stage: Stage) -> Iterator[Finding]:
     for statement in stage.policies.all:
         if not statement.is_allow or not any(each.startswith("rds-db:") for each in statement.actions):
             continue
@@ -176,7 +180,7 @@ def connect_is_narrow(stage: Stage) -> Iterator[Finding]:
     fix="use end-to-end IAM authentication, or fewer users",
     source='Amazon RDS User Guide, "Amazon RDS Proxy", quotas and limitations',
 )
-def secrets_are_few(stage: Stage) -> Iterator[Finding]:
+def _secrets_are_few(stage: Stage) -> Iterator[Finding]:
     for proxy in stage.proxies:
         if len(stage.auth(proxy)) > MOST_SECRETS:
             yield Finding(proxy.resource, "Auth", f"{len(stage.auth(proxy))} secrets")
@@ -189,7 +193,7 @@ def secrets_are_few(stage: Stage) -> Iterator[Finding]:
     fix="set client_password_auth_type to POSTGRES_SCRAM_SHA_256",
     source="RDS API Reference, UserAuthConfig",
 )
-def passwords_are_scram(stage: Stage) -> Iterator[Finding]:
+def _passwords_are_scram(stage: Stage) -> Iterator[Finding]:
     for proxy in stage.proxies:
         if any(auth.get("ClientPasswordAuthType") == "POSTGRES_MD5" for auth in stage.auth(proxy)):
             yield Finding(proxy.resource, "Auth", "ClientPasswordAuthType POSTGRES_MD5")
@@ -202,7 +206,7 @@ def passwords_are_scram(stage: Stage) -> Iterator[Finding]:
     fix="remove the filters (PostgreSQL has none) or the password; who can read the target group can read the query",
     source='Amazon RDS User Guide, "Avoiding pinning an RDS Proxy"',
 )
-def pool_settings_are_possible(stage: Stage) -> Iterator[Finding]:
+def _pool_settings_are_possible(stage: Stage) -> Iterator[Finding]:
     for proxy in stage.proxies:
         filters, query = proxy.pool("SessionPinningFilters"), proxy.pool("InitQuery")
         group = proxy.groups[0] if proxy.groups else proxy.resource
@@ -226,7 +230,7 @@ def replicas_of(stage: Stage, database: Resource) -> list[Resource]:
     fix="use a secret of your own for the master password, or no replica",
     source='Amazon RDS User Guide, "Password management with Amazon RDS and AWS Secrets Manager", limitations',
 )
-def managed_password_has_no_replica(stage: Stage) -> Iterator[Finding]:
+def _managed_password_has_no_replica(stage: Stage) -> Iterator[Finding]:
     for database in stage.databases:
         if truth(database.get("ManageMasterUserPassword")) and database.type == "AWS::RDS::DBInstance":
             for replica in replicas_of(stage, database):

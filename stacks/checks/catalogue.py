@@ -1,6 +1,7 @@
 """Every rule, in the order of their ids."""
 
 from collections.abc import Iterable
+from datetime import date
 from itertools import groupby
 from pathlib import PurePath
 
@@ -9,6 +10,7 @@ from . import (
     authentication,
     concurrency,
     database,
+    database_engine,
     database_insights,
     functions,
     network,
@@ -16,6 +18,7 @@ from . import (
     pool,
     proxy,
     security_groups,
+    subnets,
     table,
     timeouts,
 )
@@ -28,6 +31,7 @@ MODULES = (
     authentication,
     concurrency,
     database,
+    database_engine,
     database_insights,
     functions,
     network,
@@ -35,6 +39,7 @@ MODULES = (
     pool,
     proxy,
     security_groups,
+    subnets,
     table,
     timeouts,
 )
@@ -58,7 +63,7 @@ def check(stage: Stage) -> list[Finding]:
     return list(found.values())
 
 
-def stages(templates: Iterable[Template]) -> list[Stage]:
+def stages(templates: Iterable[Template], *, today: date | None = None) -> list[Stage]:
     """Templates grouped by what is deployed together: each CDK stage has a folder of its own."""
     by_folder = sorted(templates, key=lambda each: str(PurePath(each.path).parent))
-    return [Stage(group) for _, group in groupby(by_folder, key=lambda each: PurePath(each.path).parent)]
+    return [Stage(group, today=today) for _, group in groupby(by_folder, key=lambda each: PurePath(each.path).parent)]

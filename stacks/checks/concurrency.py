@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from .rule import Finding, Severity, rule
 from .stage import Stage
-from .template import mentions, number, shown
+from .values import mentions, number, shown
 
 LAMBDA = "AWS Lambda Developer Guide"
 RESERVED = "ReservedConcurrentExecutions"
@@ -20,7 +20,7 @@ DEFAULT_VISIBILITY = 30  # seconds
     fix="set reserved_concurrent_executions: it is what bounds the function's connections",
     source=f'{LAMBDA}, "Configuring reserved concurrency"; Security Hub and checkov CKV_AWS_115',
 )
-def concurrency_is_reserved(stage: Stage) -> Iterator[Finding]:
+def _concurrency_is_reserved(stage: Stage) -> Iterator[Finding]:
     for function in stage.database_functions:
         managed = function.get("CapacityProviderConfig") is not None  # instances of one's own: another arithmetic
         if function.get(RESERVED) is None and not managed:
@@ -34,7 +34,7 @@ def concurrency_is_reserved(stage: Stage) -> Iterator[Finding]:
     fix="set reserved_concurrent_executions to 1 or more; to stop a function in need, do it by hand",
     source=f'{LAMBDA}, "Configuring reserved concurrency"',
 )
-def concurrency_is_not_zero(stage: Stage) -> Iterator[Finding]:
+def _concurrency_is_not_zero(stage: Stage) -> Iterator[Finding]:
     for function in stage.functions:
         if number(function.get(RESERVED)) == 0:
             yield Finding(function, RESERVED, "0")
@@ -47,7 +47,7 @@ def concurrency_is_not_zero(stage: Stage) -> Iterator[Finding]:
     fix="lower provisioned concurrency, or raise reserved_concurrent_executions",
     source=f'{LAMBDA}, "Configuring provisioned concurrency"',
 )
-def provisioned_fits_reserved(stage: Stage) -> Iterator[Finding]:
+def _provisioned_fits_reserved(stage: Stage) -> Iterator[Finding]:
     for function in stage.functions:
         reserved = number(function.get(RESERVED))
         published = [
@@ -70,7 +70,7 @@ def provisioned_fits_reserved(stage: Stage) -> Iterator[Finding]:
     fix="publish a version (current_version) and invoke that, or turn off the other, or SnapStart",
     source=f'{LAMBDA}, "Improving startup performance with Lambda SnapStart"',
 )
-def snapstart_can_work(stage: Stage) -> Iterator[Finding]:
+def _snapstart_can_work(stage: Stage) -> Iterator[Finding]:
     for function in stage.functions:
         if function.get("SnapStart", "ApplyOn") != "PublishedVersions":
             continue
@@ -105,7 +105,7 @@ def snapstart_can_work(stage: Stage) -> Iterator[Finding]:
     "visibility_timeout to 6 times the function's timeout",
     source=f'{LAMBDA}, "Using Lambda with Amazon SQS"',
 )
-def queues_do_not_flood(stage: Stage) -> Iterator[Finding]:
+def _queues_do_not_flood(stage: Stage) -> Iterator[Finding]:
     for mapping in stage.of_type("AWS::Lambda::EventSourceMapping"):
         function = stage.function_of(mapping.get("FunctionName"))
         queue = next((q for q in stage.of_type("AWS::SQS::Queue") if mentions(mapping.get("EventSourceArn"), q)), None)
@@ -121,4 +121,3 @@ def queues_do_not_flood(stage: Stage) -> Iterator[Finding]:
         if seconds is not None and timeout is not None and seconds < VISIBILITY * timeout:
             value = f"{seconds:g} s for a timeout of {timeout:g} s"
             yield Finding(queue, "VisibilityTimeout", value, None, f"set {VISIBILITY * timeout:g} s or more")
-

@@ -5,8 +5,10 @@ from typing import Any
 
 from .authentication import username
 from .rule import Finding, Severity, rule
-from .stage import DATABASES, Stage
-from .template import Resource, Text, listed, number, shown, truth
+from .servers import DATABASES
+from .stage import Stage
+from .template import Resource
+from .values import Text, listed, number, shown, truth
 
 INSIGHTS = 'Amazon RDS User Guide, "Database Insights" and the end of the Performance Insights console, June 2026'
 ADVANCED_DAYS, FREE_DAYS = 465, 7
@@ -17,10 +19,10 @@ IN_THE_OPEN = ("postgres", "admin", "root", "administrator")
     "F13",
     Severity.ERROR,
     "Database Insights advanced has Performance Insights kept for 465 days or more; anything over 7 days is advanced",
-    fix="set enable_performance_insights=True and a retention of 15 months, or database_insights_mode STANDARD and 7 days",
+    fix="set enable_performance_insights=True and a retention of 15 months, or mode STANDARD and 7 days",
     source=INSIGHTS,
 )
-def insights_fit_together(stage: Stage) -> Iterator[Finding]:
+def _insights_fit_together(stage: Stage) -> Iterator[Finding]:
     for database in stage.of_type(*DATABASES):
         mode, days = database.get("DatabaseInsightsMode"), database.get("PerformanceInsightsRetentionPeriod")
         kept, enabled = number(days), _enabled(database)
@@ -44,14 +46,14 @@ def _enabled(database: Resource) -> bool | None:
     fix="set credentials with another name, such as rds.Credentials.from_generated_secret('owner')",
     source="Security Hub RDS.25",
 )
-def master_has_a_name(stage: Stage) -> Iterator[Finding]:
+def _master_has_a_name(stage: Stage) -> Iterator[Finding]:
     for database in stage.databases:
-        name = _master(stage, database, database.get("MasterUsername"))
+        name = _master(stage, database.get("MasterUsername"))
         if name in IN_THE_OPEN:
             yield Finding(database, "MasterUsername", str(name))
 
 
-def _master(stage: Stage, database: Resource, value: Any) -> str | None:
+def _master(stage: Stage, value: Any) -> str | None:
     if isinstance(value, str) and not value.startswith("{{"):
         return value
     secret = stage.secret_of(value) if isinstance(value, Text) else None
@@ -65,7 +67,7 @@ def _master(stage: Stage, database: Resource, value: Any) -> str | None:
     fix="register the source instance, or an Aurora cluster with a read-only proxy endpoint",
     source='Amazon RDS User Guide, "Amazon RDS Proxy", quotas and limitations',
 )
-def one_writer_per_proxy(stage: Stage) -> Iterator[Finding]:
+def _one_writer_per_proxy(stage: Stage) -> Iterator[Finding]:
     for proxy in stage.proxies:
         names = ("DBInstanceIdentifiers", "DBClusterIdentifiers")
         targets = [(group, name, each) for group in proxy.groups for name in names for each in listed(group.get(name))]
@@ -83,7 +85,7 @@ def one_writer_per_proxy(stage: Stage) -> Iterator[Finding]:
     fix="set the minimum capacity to 0.5 ACU or more, or go without a proxy: its connection keeps the cluster awake",
     source='Amazon Aurora User Guide, "Scaling to zero ACUs with automatic pause and resume"',
 )
-def proxied_aurora_does_not_pause(stage: Stage) -> Iterator[Finding]:
+def _proxied_aurora_does_not_pause(stage: Stage) -> Iterator[Finding]:
     for proxy in stage.proxies:
         for target in proxy.targets:
             least = number(target.get("ServerlessV2ScalingConfiguration", "MinCapacity"))

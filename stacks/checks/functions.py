@@ -6,12 +6,13 @@ from typing import Any
 
 from .rule import Finding, Severity, rule
 from .stage import Stage
-from .template import Resource, Text, listed, mentioned, mentions, number, shown
+from .template import Resource
+from .values import Text, listed, mentioned, mentions, number, shown
 
 RUNTIMES = 'AWS Lambda Developer Guide, "Lambda runtimes", read October 2026'
 # The day that Lambda deprecates a runtime; those that are gone are all before today.
 DEPRECATION = {
-    **dict.fromkeys(("python2.7", "python3.6", "python3.7", "nodejs12.x", "nodejs14.x", "dotnetcore3.1"), date(2023, 12, 4)),
+    **dict.fromkeys(("python2.7", "python3.6", "python3.7", "nodejs12.x", "nodejs14.x"), date(2023, 12, 4)),
     **dict.fromkeys(("nodejs16.x", "go1.x", "java8", "provided", "ruby2.7"), date(2024, 6, 12)),
     "python3.8": date(2024, 10, 14),
     "nodejs18.x": date(2025, 9, 1),
@@ -34,7 +35,7 @@ VPC_POLICY = "AWSLambdaVPCAccessExecutionRole"
     fix="take a newer runtime",
     source=RUNTIMES,
 )
-def runtimes_are_supported(stage: Stage) -> Iterator[Finding]:
+def _runtimes_are_supported(stage: Stage) -> Iterator[Finding]:
     for function in stage.functions:
         end = DEPRECATION.get(str(function.get("Runtime")))
         if end is None:
@@ -51,9 +52,9 @@ def runtimes_are_supported(stage: Stage) -> Iterator[Finding]:
     Severity.WARNING,
     "a function that uses the database has tracing, memory of its own, JSON logs, and a log group that ends",
     fix="set tracing, memory_size, logging_format JSON, and log_group with a retention",
-    source="cdk-nag's Serverless pack: LambdaTracing, LambdaDefaultMemorySize; Lambda Developer Guide, advanced logging",
+    source="cdk-nag's Serverless pack: LambdaTracing, LambdaDefaultMemorySize; AWS Lambda Developer Guide",
 )
-def functions_can_be_seen(stage: Stage) -> Iterator[Finding]:
+def _functions_can_be_seen(stage: Stage) -> Iterator[Finding]:
     for function in stage.database_functions:
         wrong = [
             "no tracing" if function.get("TracingConfig", "Mode") in (None, "PassThrough") else "",
@@ -92,7 +93,7 @@ def _is_group_of(group: Resource, function: Resource) -> bool:
     "(condition lambda:SourceFunctionArn)",
     source='AWS Lambda Developer Guide, "Giving Lambda functions access to resources in an Amazon VPC"; cdk-nag IAM4',
 )
-def vpc_policy_is_own(stage: Stage) -> Iterator[Finding]:
+def _vpc_policy_is_own(stage: Stage) -> Iterator[Finding]:
     for function in stage.database_functions:
         role = stage.policies.role_of(function.get("Role"))
         for arn in listed(role.get("ManagedPolicyArns")) if role is not None else []:
@@ -108,7 +109,7 @@ def vpc_policy_is_own(stage: Stage) -> Iterator[Finding]:
     fix="add on_failure (or a dead-letter queue); for a stream also bisect_batch_on_error and a maximum age or retries",
     source="cdk-nag's Serverless pack: LambdaAsyncFailureDestination, LambdaEventSourceMappingDestination",
 )
-def failures_are_kept(stage: Stage) -> Iterator[Finding]:
+def _failures_are_kept(stage: Stage) -> Iterator[Finding]:
     for function in stage.database_functions:
         callers = [each for each in _asynchronous_callers(stage) if stage.function_of(each[1]) is function]
         if callers and not _keeps_failures(stage, function):
@@ -137,7 +138,7 @@ def _keeps_failures(stage: Stage, function: Resource) -> bool:
     configured = [
         each.get("DestinationConfig", "OnFailure")
         for each in stage.of_type("AWS::Lambda::EventInvokeConfig")
-        if stage.function_of(each.get("FunctionName")) is function
+        if stage.function_of(each.get("FunctionName")) in (function, None)
     ]
     return function.get("DeadLetterConfig") is not None or any(each is not None for each in configured)
 
@@ -159,7 +160,7 @@ def _stream_settings(mapping: Resource) -> list[str]:
     fix="set auth_type AWS_IAM",
     source="Security Hub Lambda.1",
 )
-def urls_ask_who_calls(stage: Stage) -> Iterator[Finding]:
+def _urls_ask_who_calls(stage: Stage) -> Iterator[Finding]:
     for url in stage.of_type("AWS::Lambda::Url"):
         if url.get("AuthType") == "NONE":
             yield Finding(url, "AuthType", shown(url.get("AuthType")))

@@ -7,7 +7,8 @@ from typing import Any
 from .policies import Statement
 from .rule import Finding, Severity, rule
 from .stage import Stage
-from .template import Resource, Text, Unknown, listed, mentioned, mentions, shown
+from .template import Resource
+from .values import Text, Unknown, listed, mentioned, mentions, shown
 
 SECRETS_MANAGER = "AWS Secrets Manager User Guide"
 READ = ("secretsmanager:GetSecretValue", "secretsmanager:BatchGetSecretValue")
@@ -23,7 +24,7 @@ RESOLVED = re.compile(r"\{\{resolve:secretsmanager:(.*?)\}\}", re.DOTALL)
     fix="make a secret or a role for an application user, and give the proxy that; let migrations create the user",
     source=f'{SECRETS_MANAGER}, "Best practices"; least privilege',
 )
-def master_stays_out(stage: Stage) -> Iterator[Finding]:
+def _master_stays_out(stage: Stage) -> Iterator[Finding]:
     for database in stage.databases:
         secret = stage.master_secret(database)
         for proxy in stage.proxies:
@@ -54,11 +55,11 @@ def _reads(statement: Statement, stage: Stage, database: Resource, secret: Resou
     fix="add a rotation schedule, or use IAM authentication end to end and have no password",
     source="Security Hub SecretsManager.1; cdk-nag SMG4",
 )
-def secrets_are_rotated(stage: Stage) -> Iterator[Finding]:
+def _secrets_are_rotated(stage: Stage) -> Iterator[Finding]:
     rotated = {stage.secret_of(each.get("SecretId")) for each in stage.of_type("AWS::SecretsManager::RotationSchedule")}
     for secret in stage.of_type("AWS::SecretsManager::Secret"):
         served = [attribute for attribute in _used(stage) if stage.secret_of(attribute) is secret]
-        if served and secret not in rotated:
+        if served and secret not in rotated and None not in rotated:
             yield Finding(secret, "", "no rotation schedule")
 
 
@@ -76,7 +77,7 @@ def _used(stage: Stage) -> Iterator[Any]:
     fix="rotate with a single user, or use IAM authentication end to end",
     source=f'{SECRETS_MANAGER}, "Rotation strategies"; the token names one user, the secret another after rotation',
 )
-def iam_users_do_not_alternate(stage: Stage) -> Iterator[Finding]:
+def _iam_users_do_not_alternate(stage: Stage) -> Iterator[Finding]:
     for schedule in stage.of_type("AWS::SecretsManager::RotationSchedule"):
         secret = stage.secret_of(schedule.get("SecretId"))
         if secret is None or not _alternates(schedule):
@@ -101,7 +102,7 @@ def _alternates(schedule: Resource) -> bool:
     fix="log in with an IAM token, or give the function the secret's ARN and let it read the secret",
     source="Security Hub; checkov CKV_AWS_45; a dynamic reference puts the password into the template's result",
 )
-def environments_hold_no_passwords(stage: Stage) -> Iterator[Finding]:
+def _environments_hold_no_passwords(stage: Stage) -> Iterator[Finding]:
     for function in stage.functions:
         variables = function.get("Environment", "Variables")
         for name, value in variables.items() if isinstance(variables, dict) else ():
@@ -135,7 +136,7 @@ def _field(reference: str) -> str:
     fix="grant it: secret.grant_read(role) does, or key.grant_decrypt(role) through Secrets Manager",
     source='Amazon RDS User Guide, "Setting up database credentials for RDS Proxy"',
 )
-def proxy_can_decrypt(stage: Stage) -> Iterator[Finding]:
+def _proxy_can_decrypt(stage: Stage) -> Iterator[Finding]:
     for proxy in stage.proxies:
         role = proxy.resource.get("RoleArn")
         for auth in stage.auth(proxy):

@@ -65,11 +65,11 @@ def _violation(finding: Finding) -> PolicyViolation:
     rule, resource = finding.rule, finding.resource
     if rule is None:
         raise ValueError(f"a finding at {resource.id} has no rule")
-    where = f"{resource.id}.{finding.path}" if finding.path else resource.id
+    found = f"{resource.id}.{finding.path} is {finding.value}" if finding.path else f"{resource.id}: {finding.value}"
     return PolicyViolation(
         rule_name=rule.id,
         severity=severity_of(finding),
-        description=f"{rule.sentence}: {where} is {finding.value}" if finding.path else f"{rule.sentence}: {where}: {finding.value}",
+        description=f"{found}; rule: {rule.sentence}",
         fix=finding.fix or rule.fix,
         rule_metadata={"found": finding.value, "source": rule.source},
         violating_resources=[

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from .template import Attribute, Resource, Templates, Text, listed, mentioned
+from .template import Resource, Templates
+from .values import Attribute, Text, Unknown, listed, mentioned, within
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,12 @@ class Statement:
     def actions(self) -> list[str]:
         """What it allows or denies, in lower case."""
         return [each.lower() for each in listed(self.body.get("Action")) if isinstance(each, str)]
+
+    @property
+    def is_unknown(self) -> bool:
+        """Whether only a deployment decides what it allows."""
+        values = (self.body.get("Effect"), *listed(self.body.get("Action")))
+        return any(isinstance(each, Unknown) for each in values)
 
     @property
     def is_allow(self) -> bool:
@@ -54,8 +61,35 @@ class Policies:
     def is_complete(self, role: Any) -> bool:
         """Whether the stage has all that a role may: it is here, and has none but AWS's policies and this stage's."""
         found = self.role_of(role)
-        return found is not None and all(
-            is_aws_managed(arn) or isinstance(arn, Attribute) for arn in listed(found.get("ManagedPolicyArns"))
+        if found is None or self._stray or any(each.is_unknown for each in self.of(role)):
+            return False
+        return all(is_aws_managed(arn) or isinstance(arn, Attribute) for arn in listed(found.get("ManagedPolicyArns")))
+
+    @cached_property
+    def _stray(self) -> bool:
+        """Whether a policy is attached to what only a deployment decides."""
+        policies = self._templates.of_type("AWS::IAM::Policy", "AWS::IAM::ManagedPolicy", "AWS::IAM::RolePolicy")
+        roles = [role for each in policies for role in (*listed(each.get("Roles")), *listed(each.get("RoleName")))]
+        return any(isinstance(role, Unknown) for role in roles)
+
+    def of(self, role: Any) -> list[Statement]:
+        """The statements of a role: inline, and in policies of this stage."""
+        found = self.role_of(role)
+        return [] if found is None else self._by_role.get(found, [])
+
+    def is_complete(self, role: Any) -> bool:
+        """Whether the stage has all that a role may: it is here, and has none but AWS's policies and this stage's."""
+        found = self.role_of(role)
+        if found is None or self._stray or any(each.is_unknown for each in self.of(role)):
+            return False
+        return all(is_aws_managed(arn) or isinstance(arn, Attribute) for arn in listed(found.get("ManagedPolicyArns")))
+
+    @cached_property
+    def _stray(self) -> bool:
+        """Whether a policy is attached to what only a deployment decides."""
+        policies = self._templates.of_type("AWS::IAM::Policy", "AWS::IAM::ManagedPolicy", "AWS::IAM::RolePolicy")
+        return any(
+            isinstance(value, Unknown) for each in policies for value in (each.get("Roles"), each.get("RoleName"))
         )
 
     @cached_property
@@ -71,8 +105,7 @@ class Policies:
             found[role] = [
                 statement
                 for policy in listed(role.get("Policies"))
-                if isinstance(policy, dict)
-                for statement in _statements(role, policy.get("PolicyDocument"))
+                for statement in _statements(role, within(policy, "PolicyDocument"))
             ]
         for policy in self._templates.of_type("AWS::IAM::Policy", "AWS::IAM::ManagedPolicy", "AWS::IAM::RolePolicy"):
             statements = list(_statements(policy, policy.get("PolicyDocument")))
@@ -97,8 +130,8 @@ def is_aws_managed(arn: Any) -> bool:
 
 
 def _statements(resource: Resource, document: Any) -> Iterable[Statement]:
-    body = document.get("Statement") if isinstance(document, dict) else None
-    return [Statement(resource, each) for each in listed(body) if isinstance(each, dict)]
+    body = within(document, "Statement")
+    return [Statement(resource, each if isinstance(each, dict) else {"Effect": each}) for each in listed(body)]
 
 
 def _like(pattern: str, action: str) -> bool:

@@ -4,13 +4,16 @@ from collections.abc import Iterator
 
 from .classes import memory_gib, most_connections
 from .rule import Finding, Severity, rule
-from .stage import Proxy, Stage
-from .template import Resource, listed, number, shown
+from .servers import Proxy
+from .stage import Stage
+from .template import Resource
+from .values import Unknown, listed, number, shown, within
 
 CONNECTION_CONSIDERATIONS = 'Amazon RDS User Guide, "RDS Proxy connection considerations"'
 BEST_PRACTICES = 'Amazon RDS User Guide, "Best practices for RDS Proxy"'
 API = "RDS API Reference, ConnectionPoolConfiguration"
 POOL = "ConnectionPoolConfigurationInfo"
+PINNED = "DatabaseConnectionsCurrentlySessionPinned"
 NO_ROLE_CAN_USE = 5  # superuser_reserved_connections (3) and RDS's own (2)
 ADMINISTRATORS = 10  # slots for migrations 2, humans 3, monitoring 2, rotation 1, spare 2
 ALLOWED_MAX_CONNECTIONS = (6, 262143)
@@ -30,7 +33,7 @@ def _at(proxy: Proxy, name: str, value: str, fix: str | None = None, severity: S
     fix="lower MaxIdleConnectionsPercent, or raise MaxConnectionsPercent",
     source=API,
 )
-def idle_is_at_most_max(stage: Stage) -> Iterator[Finding]:
+def _idle_is_at_most_max(stage: Stage) -> Iterator[Finding]:
     for proxy in stage.proxies:
         idle, most = number(proxy.pool("MaxIdleConnectionsPercent")), number(proxy.pool("MaxConnectionsPercent"))
         if idle is not None and most is not None and 1 <= most <= 100 and idle > most:
@@ -44,7 +47,7 @@ def idle_is_at_most_max(stage: Stage) -> Iterator[Finding]:
     fix="set a percentage of the database's max_connections",
     source=API,
 )
-def percent_is_a_percentage(stage: Stage) -> Iterator[Finding]:
+def _percent_is_a_percentage(stage: Stage) -> Iterator[Finding]:
     for proxy in stage.proxies:
         most = number(proxy.pool("MaxConnectionsPercent"))
         if most is not None and not 1 <= most <= 100:
@@ -58,7 +61,7 @@ def percent_is_a_percentage(stage: Stage) -> Iterator[Finding]:
     fix="set MaxConnectionsPercent too",
     source=API,
 )
-def idle_comes_with_max(stage: Stage) -> Iterator[Finding]:
+def _idle_comes_with_max(stage: Stage) -> Iterator[Finding]:
     for proxy in stage.proxies:
         idle = proxy.pool("MaxIdleConnectionsPercent")
         if idle is not None and proxy.pool("MaxConnectionsPercent") is None:
@@ -72,11 +75,13 @@ def idle_comes_with_max(stage: Stage) -> Iterator[Finding]:
     fix="lower MaxConnectionsPercent (its default is 100)",
     source=f'{BEST_PRACTICES}; AWS re:Post, "remaining connection slots are reserved"',
 )
-def pool_leaves_slots(stage: Stage) -> Iterator[Finding]:
+def _pool_leaves_slots(stage: Stage) -> Iterator[Finding]:
     for proxy in stage.proxies:
         percent = proxy.max_connections_percent
-        if percent is None or not 1 <= percent <= 100 or proxy.pool("MaxIdleConnectionsPercent") is not None and (
-            proxy.pool("MaxConnectionsPercent") is None
+        if (
+            percent is None
+            or not 1 <= percent <= 100
+            or (proxy.pool("MaxIdleConnectionsPercent") is not None and (proxy.pool("MaxConnectionsPercent") is None))
         ):
             continue  # A02 and A03 say what is wrong there
         known = stage.max_connections(proxy.targets[0]) if proxy.targets else None
@@ -90,7 +95,9 @@ def pool_leaves_slots(stage: Stage) -> Iterator[Finding]:
             pool = int(most * percent / 100)
             free = most - NO_ROLE_CAN_USE - pool
             value = f"{percent:g}, which of {where} is a pool of {pool} and leaves {max(free, 0)}"
-            yield _at(proxy, "MaxConnectionsPercent", value, f"lower MaxConnectionsPercent to {max(highest, 1)} or less")
+            yield _at(
+                proxy, "MaxConnectionsPercent", value, f"lower MaxConnectionsPercent to {max(highest, 1)} or less"
+            )
 
 
 @rule(
@@ -100,7 +107,7 @@ def pool_leaves_slots(stage: Stage) -> Iterator[Finding]:
     fix="raise MaxConnectionsPercent, or take a larger class",
     source=f"{CONNECTION_CONSIDERATIONS} (small 30); {BEST_PRACTICES} (T medium 55, T large 35, others 20)",
 )
-def percent_is_not_too_low(stage: Stage) -> Iterator[Finding]:
+def _percent_is_not_too_low(stage: Stage) -> Iterator[Finding]:
     for proxy in stage.proxies:
         percent = number(proxy.pool("MaxConnectionsPercent"))
         for target in proxy.targets:
@@ -110,17 +117,19 @@ def percent_is_not_too_low(stage: Stage) -> Iterator[Finding]:
             minimum = MINIMUM_PERCENT.get(instance_class.split(".")[2], 20) if instance_class[3:4] == "t" else 20
             if 1 <= percent < minimum:
                 fix = f"raise MaxConnectionsPercent to {minimum} or more, or take a larger class"
-                yield _at(proxy, "MaxConnectionsPercent", f"{percent:g} of at least {minimum} for {instance_class}", fix)
+                yield _at(
+                    proxy, "MaxConnectionsPercent", f"{percent:g} of at least {minimum} for {instance_class}", fix
+                )
 
 
 @rule(
     "A07",
     Severity.WARNING,
     "where functions can outnumber the pool's connections, an alarm tells of pinned sessions",
-    fix="add an alarm on DatabaseConnectionsCurrentlySessionPinned, or raise the pool, or reserve less concurrency",
+    fix=f"add an alarm on {PINNED}, or raise the pool, or reserve less concurrency",
     source=CONNECTION_CONSIDERATIONS,
 )
-def multiplexing_is_watched(stage: Stage) -> Iterator[Finding]:
+def _multiplexing_is_watched(stage: Stage) -> Iterator[Finding]:
     for proxy in stage.proxies:
         pool, clients = pool_and_clients(stage, proxy)
         if pool is not None and clients is not None and clients > pool and not alarms_on_pinning(stage):
@@ -131,24 +140,19 @@ def pool_and_clients(stage: Stage, proxy: Proxy) -> tuple[int | None, int | None
     """Connections that a proxy may hold open, and functions that may want one at once; None where unknown."""
     known = stage.max_connections(proxy.targets[0]) if proxy.targets else None
     percent = proxy.max_connections_percent
-    pool = None if known is None or percent is None else int(known[0] * percent / 100)
+    is_known = known is not None and percent is not None and 1 <= percent <= 100
+    pool = int(known[0] * percent / 100) if is_known and known and percent else None
     return pool, stage.reserved(stage.users_of(proxy.resource))
 
 
 def alarms_on_pinning(stage: Stage) -> bool:
-    """Whether any alarm of the stage is about pinned sessions."""
-    return "DatabaseConnectionsCurrentlySessionPinned" in alarmed_metrics(stage)
-
-
-def alarmed_metrics(stage: Stage) -> set[str]:
-    """The names of the metrics that alarms of the stage are about."""
+    """Whether any alarm of the stage is about pinned sessions, or may be."""
     alarms = stage.of_type("AWS::CloudWatch::Alarm")
-    single = {each.get("MetricName") for each in alarms}
-    queries = [query for each in alarms for query in listed(each.get("Metrics")) if isinstance(query, dict)]
-    nested = [query.get("MetricStat", {}).get("Metric", {}).get("MetricName") for query in queries]
-    expressions = " ".join(str(query.get("Expression", "")) for query in queries)
-    in_expressions = {"DatabaseConnectionsCurrentlySessionPinned"} if "SessionPinned" in expressions else set()
-    return {each for each in (*single, *nested) if isinstance(each, str)} | in_expressions
+    queries = [query for each in alarms for query in listed(each.get("Metrics"))]
+    names = [each.get("MetricName") for each in alarms]
+    names += [within(query, "MetricStat", "Metric", "MetricName") for query in queries]
+    names += [within(query, "Expression") for query in queries]
+    return any(isinstance(each, Unknown) or PINNED in shown(each) for each in names)
 
 
 @rule(
@@ -158,7 +162,7 @@ def alarmed_metrics(stage: Stage) -> set[str]:
     fix="use one proxy for the database; it is redundant as it is",
     source=BEST_PRACTICES,
 )
-def one_proxy_per_database(stage: Stage) -> Iterator[Finding]:
+def _one_proxy_per_database(stage: Stage) -> Iterator[Finding]:
     for database in stage.databases:
         proxies = stage.proxies_of(database)
         percents = [proxy.max_connections_percent for proxy in proxies]
@@ -176,7 +180,7 @@ def one_proxy_per_database(stage: Stage) -> Iterator[Finding]:
     fix="reserve less concurrency, take a larger class, or put a proxy between",
     source='AWS re:Post, "remaining connection slots are reserved"',
 )
-def direct_functions_fit(stage: Stage) -> Iterator[Finding]:
+def _direct_functions_fit(stage: Stage) -> Iterator[Finding]:
     for database in stage.databases:
         known, clients = stage.max_connections(database), stage.reserved(stage.users_of(database))
         if known is None or clients is None:
@@ -198,7 +202,7 @@ def _greatest(functions: list[Resource]) -> Resource:
     fix="set MaxIdleConnectionsPercent to about half of MaxConnectionsPercent",
     source=BEST_PRACTICES,
 )
-def idle_is_between(stage: Stage) -> Iterator[Finding]:
+def _idle_is_between(stage: Stage) -> Iterator[Finding]:
     for proxy in stage.proxies:
         idle, most = number(proxy.pool("MaxIdleConnectionsPercent")), number(proxy.pool("MaxConnectionsPercent"))
         if idle is None or most is None:
@@ -206,7 +210,9 @@ def idle_is_between(stage: Stage) -> Iterator[Finding]:
         if idle <= 0:
             yield _at(proxy, "MaxIdleConnectionsPercent", f"{idle:g}: every burst opens its connections anew")
         elif idle == most:
-            yield _at(proxy, "MaxIdleConnectionsPercent", f"{idle:g}, as MaxConnectionsPercent: idle ones are kept open")
+            yield _at(
+                proxy, "MaxIdleConnectionsPercent", f"{idle:g}, as MaxConnectionsPercent: idle ones are kept open"
+            )
 
 
 @rule(
@@ -216,7 +222,7 @@ def idle_is_between(stage: Stage) -> Iterator[Finding]:
     fix="lower max_connections in the parameter group, or take a larger class",
     source='Amazon RDS User Guide, "Quotas and constraints for Amazon RDS"',
 )
-def max_connections_fit_the_class(stage: Stage) -> Iterator[Finding]:
+def _max_connections_fit_the_class(stage: Stage) -> Iterator[Finding]:
     low, high = ALLOWED_MAX_CONNECTIONS
     for database in stage.databases:
         if database.get("Engine") != "postgres":

@@ -3,14 +3,14 @@
 import re
 from collections.abc import Iterator
 
-from .pool import alarmed_metrics
+from .pool import PINNED, alarms_on_pinning
 from .rule import Finding, Severity, rule
 from .stage import Stage
-from .template import truth
+from .template import Resource
+from .values import truth
 
 NAME = re.compile(r"(?!.*--)[A-Za-z][A-Za-z0-9-]{0,62}(?<!-)")
 MOST_PROXIES = 20
-PINNED = "DatabaseConnectionsCurrentlySessionPinned"
 
 
 @rule(
@@ -20,17 +20,17 @@ PINNED = "DatabaseConnectionsCurrentlySessionPinned"
     fix="leave db_proxy_name out, with the feature flag @aws-cdk/aws-rds:databaseProxyUniqueResourceName",
     source="RDS API Reference, CreateDBProxy; Amazon RDS User Guide, quotas and limitations",
 )
-def names_are_unique(stage: Stage) -> Iterator[Finding]:
-    seen: dict[tuple[str, str | None, str | None], str] = {}
+def _names_are_unique(stage: Stage) -> Iterator[Finding]:
+    seen: dict[tuple[str, str | None, str | None], Resource] = {}
     for proxy in stage.proxies:
         name, template = proxy.resource.get("DBProxyName"), proxy.resource.template
         if not isinstance(name, str):
             continue
         if not NAME.fullmatch(name):
             yield Finding(proxy.resource, "DBProxyName", f"{name}, which is no letters, digits and single hyphens")
-        other = seen.setdefault((name.lower(), template.region, template.account), proxy.resource.id)
-        if other != proxy.resource.id:
-            yield Finding(proxy.resource, "DBProxyName", f"{name}, as {other}")
+        other = seen.setdefault((name.lower(), template.region, template.account), proxy.resource)
+        if other is not proxy.resource:
+            yield Finding(proxy.resource, "DBProxyName", f"{name}, as {other.id} in {other.template.stack}")
     if len(stage.proxies) > MOST_PROXIES:
         yield Finding(stage.proxies[-1].resource, "", f"{len(stage.proxies)} proxies")
 
@@ -42,7 +42,7 @@ def names_are_unique(stage: Stage) -> Iterator[Finding]:
     fix="set debug_logging=False",
     source="RDS API Reference, CreateDBProxy",
 )
-def statements_are_not_logged(stage: Stage) -> Iterator[Finding]:
+def _statements_are_not_logged(stage: Stage) -> Iterator[Finding]:
     for proxy in stage.proxies:
         if truth(proxy.resource.get("DebugLogging")):
             yield Finding(proxy.resource, "DebugLogging", "true")
@@ -55,7 +55,6 @@ def statements_are_not_logged(stage: Stage) -> Iterator[Finding]:
     fix=f"add an alarm on {PINNED}, summed over the proxy's nodes",
     source='Amazon RDS User Guide, "Monitoring RDS Proxy metrics with Amazon CloudWatch"',
 )
-def pinning_is_watched(stage: Stage) -> Iterator[Finding]:
-    watched = PINNED in alarmed_metrics(stage)
-    for proxy in [] if watched else stage.proxies:
+def _pinning_is_watched(stage: Stage) -> Iterator[Finding]:
+    for proxy in [] if alarms_on_pinning(stage) else stage.proxies:
         yield Finding(proxy.resource, "", f"no alarm on {PINNED}")

@@ -5,11 +5,20 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from .template import Attribute, Resource, Templates, Text, Unknown, listed, mentioned, number, within
+from .template import Resource, Templates
+from .values import Attribute, Text, Unknown, comparable, listed, mentioned, number, within
 
 GROUP = "AWS::EC2::SecurityGroup"
 ANYWHERE = ("0.0.0.0/0", "::/0")
-PEERS = ("SourceSecurityGroupId", "DestinationSecurityGroupId", "CidrIp", "CidrIpv6", "SourcePrefixListId", "DestinationPrefixListId")
+PEERS = (
+    "SourceSecurityGroupId",
+    "DestinationSecurityGroupId",
+    "CidrIp",
+    "CidrIpv6",
+    "SourcePrefixListId",
+    "DestinationPrefixListId",
+)
+SOME_GROUP = Unknown("a group that only a deployment decides")
 NOWHERE = "255.255.255.255/32"  # the rule that CDK writes for "no egress"
 
 
@@ -26,13 +35,20 @@ class GroupRule:
         return next((group_of(self.body[name]) for name in PEERS if self.body.get(name) is not None), Unknown("peer"))
 
     @property
-    def protocol(self) -> str:
-        """tcp, udp, icmp, or -1 for all."""
-        return str(self.body.get("IpProtocol", "-1"))
+    def protocol(self) -> str | None:
+        """tcp, udp, icmp, or -1 for all; None when it cannot be known."""
+        value = self.body.get("IpProtocol", "-1")
+        return None if isinstance(value, Unknown) else str(value)
+
+    @property
+    def is_known(self) -> bool:
+        """Whether it is known whose it is, and what it is about."""
+        names = ("GroupId", "IpProtocol", "FromPort", "ToPort")
+        return not any(isinstance(self.body.get(name), Unknown) for name in names)
 
     def covers(self, port: int | None) -> bool:
-        """Whether it is about a TCP port; a port that cannot be known is."""
-        if self.protocol not in ("tcp", "6", "-1"):
+        """Whether it is, or may be, about a TCP port; a port that cannot be known is."""
+        if self.protocol not in ("tcp", "6", "-1", None):
             return False
         low, high = number(self.body.get("FromPort")), number(self.body.get("ToPort"))
         return self.protocol == "-1" or port is None or low is None or high is None or low <= port <= high
@@ -67,22 +83,24 @@ class Network:
     def _rules(self, direction: str) -> dict[Any, list[GroupRule]]:
         found: dict[Any, list[GroupRule]] = {}
         for group in self._templates.of_type(GROUP):
-            rules = [each for each in listed(group.get(direction)) if isinstance(each, dict)]
+            rules = [each if isinstance(each, dict) else {} for each in listed(group.get(direction))]
             found.setdefault(group, []).extend(GroupRule(group, each) for each in rules)
         for resource in self._templates.of_type(f"AWS::EC2::{direction}"):
-            found.setdefault(group_of(resource.get("GroupId")), []).append(GroupRule(resource, resource.properties))
+            group = group_of(resource.get("GroupId"))
+            key = SOME_GROUP if isinstance(group, Unknown) else group
+            found.setdefault(key, []).append(GroupRule(resource, resource.properties))
         return found
 
     def ingress(self, group: Any) -> list[GroupRule]:
-        """The rules of this stage that let somebody in."""
-        return self._ingress.get(group, [])
+        """The rules of this stage that let somebody in, or may be of this group."""
+        return [*self._ingress.get(group, []), *self._ingress.get(SOME_GROUP, [])]
 
     def egress(self, group: Any) -> list[GroupRule]:
         """The rules of this stage that let somebody out; EC2 gives a group without any one rule for everything."""
-        found = [rule for rule in self._egress.get(group, []) if rule.peer != NOWHERE]
-        if not self._egress.get(group) and isinstance(group, Resource):
+        rules = [*self._egress.get(group, []), *self._egress.get(SOME_GROUP, [])]
+        if not rules and isinstance(group, Resource):
             return [GroupRule(group, {"IpProtocol": "-1", "CidrIp": "0.0.0.0/0"})]
-        return found
+        return [rule for rule in rules if rule.peer != NOWHERE]
 
     def admits(self, servers: Iterable[Any], clients: Iterable[Any], port: int | None = None) -> bool:
         """Whether a rule of this stage names one of the clients' groups at one of the servers'."""
@@ -94,14 +112,14 @@ class Network:
         if not servers or not clients or not all(isinstance(each, Resource) for each in (*servers, *clients)):
             return True
         rules = [rule for server in servers for rule in self.ingress(server) if rule.covers(port)]
-        return any(rule.peer in clients or not isinstance(rule.peer, Resource) for rule in rules)
+        return any(rule.peer in clients or _may_be_anybody(rule) for rule in rules)
 
     def may_leave(self, clients: list[Any], servers: list[Any], port: int | None) -> bool:
         """False only where it is known that no rule lets the clients out to the servers."""
         if not servers or not clients or not all(isinstance(each, Resource) for each in (*servers, *clients)):
             return True
         rules = [rule for client in clients for rule in self.egress(client) if rule.covers(port)]
-        return any(rule.peer in servers or not isinstance(rule.peer, Resource) for rule in rules)
+        return any(rule.peer in servers or _may_be_anybody(rule) for rule in rules)
 
     def subnets(self, resource: Resource) -> list[Any] | None:
         """The subnets of a proxy, subnet group, function or endpoint; None when they cannot be known."""
@@ -141,7 +159,9 @@ class Network:
     def is_public(self, subnet: Any) -> bool:
         """Whether it is known that a subnet's default route is an internet gateway."""
         table = self.route_table(subnet)
-        return table is not None and any(_is_default(each) and _to_internet(each) for each in self._routes.get(table, []))
+        return table is not None and any(
+            _is_default(each) and _to_internet(each) for each in self._routes.get(table, [])
+        )
 
     def is_closed(self, subnet: Any) -> bool:
         """Whether it is known that a subnet has no way out of the VPC: no route but those to endpoints."""
@@ -152,12 +172,20 @@ class Network:
         """The VPC of a subnet; None when it is not of this stage."""
         return resource_of(subnet.get("VpcId")) if isinstance(subnet, Resource) else None
 
+    def vpcs(self, subnets: list[Any] | None) -> set[Resource]:
+        """The VPCs of subnets, as far as they are of this stage."""
+        return {vpc for each in subnets or [] if (vpc := self.vpc(each)) is not None}
+
     def has_endpoint(self, vpc: Any, service: str) -> bool:
         """False only where it is known that a VPC of this stage has no endpoint for a service."""
         return any(
             resource_of(each.get("VpcId")) in (vpc, None) and service_of(each) in (service, None)
             for each in self._templates.of_type("AWS::EC2::VPCEndpoint")
         )
+
+
+def _may_be_anybody(rule: GroupRule) -> bool:
+    return not isinstance(rule.peer, Resource) or isinstance(rule.body.get("GroupId"), Unknown)
 
 
 def service_of(endpoint: Resource) -> str | None:
@@ -174,7 +202,7 @@ def resource_of(value: Any) -> Resource | None:
 
 def group_of(value: Any) -> Any:
     """A security group as its resource; an id, addresses or Unknown stay what they are."""
-    return value.resource if isinstance(value, Attribute) and value.resource.type == GROUP else value
+    return value.resource if isinstance(value, Attribute) and value.resource.type == GROUP else comparable(value)
 
 
 def subnets_of(value: Any) -> list[Any] | None:
@@ -183,11 +211,14 @@ def subnets_of(value: Any) -> list[Any] | None:
         return [each.resource for each in mentioned(value)] if set(value.literal) <= {"\0", ","} else None
     if not isinstance(value, list):
         return None
-    return [each.resource if isinstance(each, Attribute) else each for each in value]
+    return [each.resource if isinstance(each, Attribute) else comparable(each) for each in value]
 
 
 def _is_default(route: Resource) -> bool:
-    return within(route.properties, "DestinationCidrBlock") in ANYWHERE or route.get("DestinationIpv6CidrBlock") in ANYWHERE
+    return (
+        within(route.properties, "DestinationCidrBlock") in ANYWHERE
+        or route.get("DestinationIpv6CidrBlock") in ANYWHERE
+    )
 
 
 def _to_internet(route: Resource) -> bool:

@@ -24,7 +24,7 @@ class Severity(Enum):
     def of(self, production: bool | None) -> str | None:
         """What to report for a stack in production (True), outside it (False), or that does not say (None)."""
         if self in (Severity.ERROR, Severity.WARNING):
-            return self.value
+            return str(self.value)
         if self is Severity.RAISED:
             return "error" if production else "warning"
         if production:

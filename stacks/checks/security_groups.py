@@ -5,8 +5,10 @@ from typing import Any
 
 from .reachability import GroupRule, service_of
 from .rule import Finding, Severity, rule
-from .stage import Proxy, Stage, port_of
-from .template import Resource, Text, Unknown, mentioned, shown
+from .servers import Proxy, port_of
+from .stage import Stage
+from .template import Resource
+from .values import Text, Unknown, mentioned, shown
 
 GROUPS = 'Amazon RDS User Guide, "Setting up network prerequisites for RDS Proxy", security groups'
 
@@ -33,7 +35,7 @@ def _addresses(found: GroupRule) -> Any:
     "nor functions that have the proxy",
     source="Security Hub EC2.18 and EC2.19; cdk-nag RDS8",
 )
-def database_admits_groups_only(stage: Stage) -> Iterator[Finding]:
+def _database_admits_groups_only(stage: Stage) -> Iterator[Finding]:
     seen: set[Any] = set()
     for database in stage.databases:
         for group in stage.network.groups(database):
@@ -42,13 +44,15 @@ def database_admits_groups_only(stage: Stage) -> Iterator[Finding]:
             seen.add(group)
             for found in stage.network.ingress(group):
                 addresses = _addresses(found)
-                if addresses is not None and found.covers(port_of(database)):
-                    yield Finding(found.resource, _rule_at(found, "SecurityGroupIngress"), f"{addresses} into {database.id}")
+                if addresses is not None and found.is_known and found.covers(port_of(database)):
+                    yield Finding(
+                        found.resource, _rule_at(found, "SecurityGroupIngress"), f"{addresses} into {database.id}"
+                    )
         yield from _past_the_proxy(stage, database)
     for proxy in stage.proxies:
         for group in stage.network.groups(proxy.resource):
             for found in stage.network.ingress(group):
-                if found.is_open and found.covers(port_of(proxy.resource)):
+                if found.is_open and found.is_known and found.covers(port_of(proxy.resource)):
                     path = _rule_at(found, "SecurityGroupIngress")
                     yield Finding(found.resource, path, f"{found.peer} into {proxy.resource.id}")
 
@@ -62,7 +66,12 @@ def _past_the_proxy(stage: Stage, database: Resource) -> Iterator[Finding]:
     for group in stage.network.groups(database):
         for found in stage.network.ingress(group):
             clients = [each for each in with_proxy if found.peer in stage.network.groups(each)]
-            if clients and found.peer not in shared and all(database not in stage.uses[each] for each in clients):
+            if (
+                clients
+                and found.is_known
+                and found.peer not in shared
+                and all(database not in stage.uses[each] for each in clients)
+            ):
                 value = f"{clients[0].id}, which has a proxy, straight into {database.id}"
                 yield Finding(found.resource, "SourceSecurityGroupId", value)
 
@@ -74,14 +83,14 @@ def _past_the_proxy(stage: Stage, database: Resource) -> Iterator[Finding]:
     fix="set allow_all_outbound=False, and allow each group to the next: function -> proxy -> database",
     source=f"{GROUPS}; CDK's default is to allow all",
 )
-def egress_is_named(stage: Stage) -> Iterator[Finding]:
+def _egress_is_named(stage: Stage) -> Iterator[Finding]:
     servers = [*(proxy.resource for proxy in stage.proxies), *stage.databases]
     members = [*servers, *(function for function, used in stage.uses.items() if used)]
     groups = {group: member for member in reversed(members) for group in stage.network.groups(member)}
     for group, member in groups.items():
         for found in stage.network.egress(group):
             everything = found.protocol == "-1" or member in servers
-            if found.is_open and everything:
+            if found.is_open and found.is_known and everything:
                 yield Finding(found.resource, "SecurityGroupEgress", f"{member.id} to {found.peer}, all protocols")
                 break
 
@@ -94,7 +103,7 @@ def egress_is_named(stage: Stage) -> Iterator[Finding]:
     "a grant to connect opens no security group",
     source=GROUPS,
 )
-def chain_is_closed(stage: Stage) -> Iterator[Finding]:
+def _chain_is_closed(stage: Stage) -> Iterator[Finding]:
     for proxy in stage.proxies:
         for function in stage.users_of(proxy.resource):
             yield from _function_to(stage, function, proxy)
@@ -125,16 +134,20 @@ def _function_to(stage: Stage, function: Resource, proxy: Proxy) -> Iterator[Fin
     fix="allow the proxy's port: 5432 for PostgreSQL, 3306 for MySQL, 1433 for SQL Server",
     source='Amazon RDS User Guide, "Amazon RDS Proxy", quotas and limitations',
 )
-def proxy_port_is_open(stage: Stage) -> Iterator[Finding]:
+def _proxy_port_is_open(stage: Stage) -> Iterator[Finding]:
     for proxy in stage.proxies:
         port, servers = port_of(proxy.resource), stage.network.groups(proxy.resource)
         if port is None or _is_emulated(proxy.resource):
             continue
         for function in stage.users_of(proxy.resource):
             clients = stage.network.groups(function)
-            if not stage.network.may_enter(servers, clients, None) or not stage.network.may_leave(clients, servers, None):
+            if not stage.network.may_enter(servers, clients, None) or not stage.network.may_leave(
+                clients, servers, None
+            ):
                 continue  # D12 says so
-            if not stage.network.may_enter(servers, clients, port) or not stage.network.may_leave(clients, servers, port):
+            if not stage.network.may_enter(servers, clients, port) or not stage.network.may_leave(
+                clients, servers, port
+            ):
                 value = f"{function.id} may not reach {proxy.resource.id} on {port}, but on another port"
                 yield Finding(function, "VpcConfig.SecurityGroupIds", value)
 
@@ -152,7 +165,7 @@ def _is_emulated(resource: Resource) -> bool:
     fix="set open=False and a security group, or give the endpoint a policy that names what may be read by whom",
     source='Amazon VPC User Guide, "Control access to VPC endpoints"; CDK\'s default is open',
 )
-def endpoints_are_not_open(stage: Stage) -> Iterator[Finding]:
+def _endpoints_are_not_open(stage: Stage) -> Iterator[Finding]:
     for endpoint in stage.of_type("AWS::EC2::VPCEndpoint"):
         if service_of(endpoint) not in ("secretsmanager", "ssm") or endpoint.get("PolicyDocument") is not None:
             continue
@@ -160,4 +173,3 @@ def endpoints_are_not_open(stage: Stage) -> Iterator[Finding]:
         opened = next((_addresses(each) for each in rules if _addresses(each) is not None), None)
         if opened is not None:
             yield Finding(endpoint, "PolicyDocument", f"not set, and {opened} may enter")
-

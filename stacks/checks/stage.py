@@ -1,7 +1,6 @@
 """What the resources of a stage are to each other: proxies and their targets, functions and what they use."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
 from typing import Any
@@ -9,44 +8,13 @@ from typing import Any
 from .classes import default_max_connections, memory_gib
 from .policies import Policies
 from .reachability import Network
-from .template import Attribute, Resource, Template, Templates, Unknown, listed, mentioned, number, truth, within
+from .servers import DATABASES, Proxy, names
+from .template import Resource, Template, Templates
+from .values import Attribute, listed, mentioned, number, within
 
-PORTS = {"POSTGRESQL": 5432, "MYSQL": 3306, "SQLSERVER": 1433}
-DATABASES = ("AWS::RDS::DBInstance", "AWS::RDS::DBCluster")
-DEFAULT_MAX_CONNECTIONS_PERCENT = 100
-DEFAULT_BORROW_TIMEOUT = 120
+CALLED_BY_CUSTOM_RESOURCE = ("ServiceToken", "HandlerArn", "Create", "Update", "Delete")  # Trigger, AwsCustomResource
+USER_FUNCTION = "USER_ON_EVENT_FUNCTION_ARN"
 DEFAULT_FUNCTION_TIMEOUT = 3
-
-
-@dataclass(eq=False)
-class Proxy:
-    """A DBProxy with its target groups, and the instances and clusters of this stage that these name."""
-
-    resource: Resource
-    groups: list[Resource]
-    targets: list[Resource]
-
-    @property
-    def engine_family(self) -> Any:
-        """POSTGRESQL, MYSQL or SQLSERVER."""
-        return self.resource.get("EngineFamily")
-
-    def pool(self, name: str) -> Any:
-        """A setting of the pool; None when no target group sets it, Unknown when that cannot be known."""
-        values = [group.get("ConnectionPoolConfigurationInfo", name) for group in self.groups]
-        return next((value for value in values if value is not None), None)
-
-    @property
-    def borrow_timeout(self) -> float | None:
-        """Seconds; None when that cannot be known."""
-        value = self.pool("ConnectionBorrowTimeout")
-        return (DEFAULT_BORROW_TIMEOUT if self.groups else None) if value is None else number(value)
-
-    @property
-    def max_connections_percent(self) -> float | None:
-        """Of its target's max_connections; None when that cannot be known."""
-        value = self.pool("MaxConnectionsPercent")
-        return (DEFAULT_MAX_CONNECTIONS_PERCENT if self.groups else None) if value is None else number(value)
 
 
 class Stage:
@@ -76,15 +44,18 @@ class Stage:
         groups = [
             group
             for group in self.of_type("AWS::RDS::DBProxyTargetGroup")
-            if _names(group.get("DBProxyName"), resource, "DBProxyName")
+            if names(group.get("DBProxyName"), resource, "DBProxyName")
         ]
         targets = [
             database
             for group in groups
-            for kind, name in (("DBInstanceIdentifiers", "DBInstanceIdentifier"), ("DBClusterIdentifiers", "DBClusterIdentifier"))
+            for kind, name in (
+                ("DBInstanceIdentifiers", "DBInstanceIdentifier"),
+                ("DBClusterIdentifiers", "DBClusterIdentifier"),
+            )
             for identifier in listed(group.get(kind))
             for database in self.of_type(*DATABASES)
-            if _names(identifier, database, name)
+            if names(identifier, database, name)
         ]
         return Proxy(resource, groups, targets)
 
@@ -104,19 +75,22 @@ class Stage:
                 return attribute.resource
             if attribute.resource.type in ("AWS::Lambda::Version", "AWS::Lambda::Alias"):
                 return self.function_of(attribute.resource.get("FunctionName"))
-        return next((each for each in self.functions if isinstance(value, str) and each.get("FunctionName") == value), None)
+        return next(
+            (each for each in self.functions if isinstance(value, str) and each.get("FunctionName") == value), None
+        )
 
     @cached_property
     def deployment_functions(self) -> set[Resource]:
         """Functions that only CloudFormation and Secrets Manager call, one at a time: migrations, rotation."""
-        called: list[Any] = [each.get("RotationLambdaARN") for each in self.of_type("AWS::SecretsManager::RotationSchedule")]
+        called: list[Any] = [
+            each.get("RotationLambdaARN") for each in self.of_type("AWS::SecretsManager::RotationSchedule")
+        ]
         for resource in self.templates:
             if resource.type.startswith("Custom::") or resource.type == "AWS::CloudFormation::CustomResource":
-                called.append(resource.properties)
+                called += [resource.get(name) for name in CALLED_BY_CUSTOM_RESOURCE]
         found = self._named_in(called)
-        while more := self._named_in([each.get("Environment", "Variables") for each in found]) - found:
-            found |= more  # a provider's framework has the name of the function that it calls in its environment
-        return found
+        # CDK's provider framework has the functions that it calls in its environment
+        return found | self._named_in([each.get("Environment", "Variables", USER_FUNCTION) for each in found])
 
     def _named_in(self, values: list[Any]) -> set[Resource]:
         named = {self.function_of(attribute) for value in values for attribute in mentioned(value)}
@@ -128,7 +102,7 @@ class Stage:
         return {function: self._used_by(function) for function in self.functions}
 
     def _used_by(self, function: Resource) -> set[Resource]:
-        """By what it is told (host or secret), what it may (rds-db:connect), or else whom its security group reaches."""
+        """By what it is told (host or secret), what it may (rds-db:connect), or else by whom its group may reach."""
         told = self._served_by(mentioned(function.get("Environment", "Variables")))
         may = [
             attribute
@@ -150,7 +124,10 @@ class Stage:
         """The proxy or database that an endpoint, an ARN, a resource id, or a secret belongs to."""
         resource = attribute.resource
         if resource.type == "AWS::RDS::DBProxyEndpoint":
-            return next((p.resource for p in self.proxies if _names(resource.get("DBProxyName"), p.resource, "DBProxyName")), None)
+            return next(
+                (p.resource for p in self.proxies if names(resource.get("DBProxyName"), p.resource, "DBProxyName")),
+                None,
+            )
         if resource.type in ("AWS::RDS::DBProxy", *DATABASES):
             return self.cluster_of(resource)
         if resource.type == "AWS::SecretsManager::SecretTargetAttachment":
@@ -161,7 +138,9 @@ class Stage:
 
     def cluster_of(self, instance: Resource) -> Resource:
         """The cluster that an instance is a member of, or itself."""
-        named = next((a.resource for a in mentioned(instance.get("DBClusterIdentifier")) if a.resource.type in DATABASES), None)
+        named = next(
+            (a.resource for a in mentioned(instance.get("DBClusterIdentifier")) if a.resource.type in DATABASES), None
+        )
         return named or instance
 
     def _server_of_secret(self, secret: Resource) -> Resource | None:
@@ -242,34 +221,3 @@ class Stage:
         """A function's timeout in seconds; None when that cannot be known."""
         value = function.get("Timeout")
         return DEFAULT_FUNCTION_TIMEOUT if value is None else number(value)
-
-
-def port_of(server: Resource) -> int | None:
-    """The port that a proxy or database listens on; None when that cannot be known."""
-    if server.type == "AWS::RDS::DBProxy":
-        return PORTS.get(str(server.get("EngineFamily")))
-    value = server.get("Port")
-    if value is not None:
-        found = number(value)
-        return None if found is None else int(found)
-    engine = str(server.get("Engine"))
-    return PORTS["POSTGRESQL"] if "postgres" in engine else PORTS["MYSQL"] if engine in MYSQL else None
-
-
-MYSQL = ("mysql", "mariadb", "aurora-mysql", "aurora")
-
-
-def is_postgres(database: Resource) -> bool:
-    """Whether an instance or cluster is PostgreSQL."""
-    return database.get("Engine") in ("postgres", "aurora-postgresql")
-
-
-def is_false(value: Any) -> bool:
-    """Whether a value is known to be false; absent is false, unknown is not."""
-    return not isinstance(value, Unknown) and truth(value) is False
-
-
-def _names(value: Any, resource: Resource, property: str) -> bool:
-    if isinstance(value, Attribute):
-        return value.resource is resource
-    return isinstance(value, str) and value == resource.get(property)

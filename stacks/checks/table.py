@@ -4,8 +4,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from .rule import Finding, Severity, rule
-from .stage import Stage, is_false
-from .template import Resource, listed, shown, truth, within
+from .servers import is_false
+from .stage import Stage
+from .template import Resource
+from .values import listed, shown, truth, within
 
 GUIDE = "Amazon DynamoDB Developer Guide"
 WIDE = ("dynamodb:Scan", "dynamodb:PartiQLSelect")
@@ -27,7 +29,7 @@ def _settings(stage: Stage, table: str, *path: str) -> Iterator[tuple[Resource, 
     fix="set point_in_time_recovery_specification with point_in_time_recovery_enabled=True",
     source="Security Hub DynamoDB.2; cdk-nag DDB3",
 )
-def tables_can_be_restored(stage: Stage) -> Iterator[Finding]:
+def _tables_can_be_restored(stage: Stage) -> Iterator[Finding]:
     for table, value, path in _settings(stage, "PointInTimeRecoverySpecification", "PointInTimeRecoveryEnabled"):
         if is_false(value):
             yield Finding(table, path, shown(value))
@@ -40,7 +42,7 @@ def tables_can_be_restored(stage: Stage) -> Iterator[Finding]:
     fix="set deletion_protection=True",
     source="Security Hub DynamoDB.6",
 )
-def tables_are_kept(stage: Stage) -> Iterator[Finding]:
+def _tables_are_kept(stage: Stage) -> Iterator[Finding]:
     for table, value, path in _settings(stage, "DeletionProtectionEnabled"):
         if is_false(value):
             yield Finding(table, path, shown(value))
@@ -53,7 +55,7 @@ def tables_are_kept(stage: Stage) -> Iterator[Finding]:
     fix="set max_read_request_units and max_write_request_units",
     source=f'{GUIDE}, "DynamoDB maximum throughput for on-demand tables"',
 )
-def demand_has_a_maximum(stage: Stage) -> Iterator[Finding]:
+def _demand_has_a_maximum(stage: Stage) -> Iterator[Finding]:
     for table in stage.of_type("AWS::DynamoDB::Table"):
         if table.get("BillingMode") == "PAY_PER_REQUEST" and table.get("OnDemandThroughput") is None:
             yield Finding(table, "OnDemandThroughput", "not set")
@@ -70,7 +72,7 @@ def demand_has_a_maximum(stage: Stage) -> Iterator[Finding]:
     fix="remove the TTL and local indexes, or use eventual consistency",
     source=f'{GUIDE}, "Global tables, multi-Region strong consistency"',
 )
-def strong_consistency_is_possible(stage: Stage) -> Iterator[Finding]:
+def _strong_consistency_is_possible(stage: Stage) -> Iterator[Finding]:
     for table in stage.of_type("AWS::DynamoDB::GlobalTable"):
         if table.get("MultiRegionConsistency") != "STRONG":
             continue
@@ -87,7 +89,7 @@ def strong_consistency_is_possible(stage: Stage) -> Iterator[Finding]:
     fix="remove Scan and PartiQL from the statement; dynamodb:LeadingKeys does not hold a Scan to a tenant",
     source=f'{GUIDE}, "Using IAM policy conditions for fine-grained access control"',
 )
-def tenants_do_not_scan(stage: Stage) -> Iterator[Finding]:
+def _tenants_do_not_scan(stage: Stage) -> Iterator[Finding]:
     for statement in stage.policies.all:
         if "dynamodb:leadingkeys" in str(statement.body.get("Condition", "")).lower() and statement.allows(*WIDE):
             found = [each for each in statement.actions if "scan" in each or "partiql" in each or "*" in each]

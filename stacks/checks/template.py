@@ -1,4 +1,4 @@
-"""The resources of a stage, with what refers to what: CloudFormation's intrinsic functions, as far as they can be known.
+"""The resources of a stage, and what refers to what: CloudFormation's intrinsic functions, as far as can be known.
 
 A value that only a deployment decides (a parameter, an account's number, a condition) becomes Unknown, and no rule may
 conclude anything from it. A reference to a resource of the stage becomes an Attribute, also across stacks.
@@ -11,36 +11,11 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+from .values import Attribute, Split, Unknown, joined, within
+
 Json = dict[str, Any]
 PARTITIONS = {"cn": "aws-cn"}  # and AWS's own names for the regions of governments, which no rule asks for
 GENERIC_TOKEN = re.compile(r"\$\{([^}]+)\}")
-
-
-@dataclass(frozen=True)
-class Unknown:
-    """What only a deployment decides. Equal keys mean equal values; different keys mean nothing."""
-
-    key: str
-
-
-@dataclass(frozen=True)
-class Attribute:
-    """An attribute of a resource of the stage; `name` is "Ref" for what Ref gives."""
-
-    resource: "Resource"
-    name: str
-
-
-@dataclass(frozen=True)
-class Text:
-    """A text of which some parts are known only when it is deployed."""
-
-    parts: tuple[Any, ...]
-
-    @property
-    def literal(self) -> str:
-        """The known parts, with a NUL where something unknown is."""
-        return "".join(part if isinstance(part, str) else "\0" for part in self.parts)
 
 
 @dataclass(eq=False, repr=False)
@@ -217,30 +192,6 @@ class Templates:
         return [resource for kind in types for resource in self._by_type.get(kind, [])]
 
 
-def within(value: Any, *path: str) -> Any:
-    """What a resolved value holds at a path; None when nothing, Unknown when that cannot be known."""
-    for name in path:
-        if isinstance(value, Unknown) or value is None:
-            return value
-        value = value.get(name) if isinstance(value, dict) else None
-    return value
-
-
-def joined(parts: Iterable[Any]) -> Any:
-    """Resolved parts as one value: a str where all are known, a Text otherwise."""
-    flat: list[Any] = []
-    for part in parts:
-        for piece in part.parts if isinstance(part, Text) else (part,):
-            known = str(piece) if isinstance(piece, str | int | float) else piece
-            if isinstance(known, str) and flat and isinstance(flat[-1], str):
-                flat[-1] += known
-            elif known not in ("", None):
-                flat.append(known)
-    if not flat or (len(flat) == 1 and isinstance(flat[0], str)):
-        return flat[0] if flat else ""
-    return flat[0] if len(flat) == 1 else Text(tuple(flat))
-
-
 def _join(_: Template, argument: Sequence[Any], unknown: Unknown) -> Any:
     if len(argument) != 2 or not isinstance(argument[1], list):
         return unknown
@@ -278,69 +229,4 @@ def _find_in_map(template: Template, argument: Sequence[Any], unknown: Unknown) 
     return column.pop() if len(column) == 1 else unknown
 
 
-@dataclass(frozen=True)
-class Split:
-    """A reference that Fn::Split cuts up; Fn::Select of it is still about the same resource."""
-
-    delimiter: str
-    value: Attribute
-
-
 FUNCTIONS = {"Fn::Join": _join, "Fn::Split": _split, "Fn::Select": _select, "Fn::FindInMap": _find_in_map}
-
-
-def number(value: Any) -> float | None:
-    """A resolved value as a number (templates write 20 and "20"); None when it is none, or unknown."""
-    if isinstance(value, bool) or not isinstance(value, int | float | str):
-        return None
-    try:
-        return float(value)
-    except ValueError:
-        return None
-
-
-def truth(value: Any) -> bool | None:
-    """A resolved value as a bool (templates write true and "true"); absent is False, unknown is None."""
-    if value is None:
-        return False
-    return {"true": True, "false": False}.get(str(value).lower()) if isinstance(value, bool | str) else None
-
-
-def listed(value: Any) -> list[Any]:
-    """A resolved value that may be one or several; absent is none."""
-    if value is None:
-        return []
-    return value if isinstance(value, list) else [value]
-
-
-def mentioned(value: Any) -> Iterator[Attribute]:
-    """Every reference to a resource of the stage in a resolved value, however deep."""
-    if isinstance(value, Attribute):
-        yield value
-    elif isinstance(value, Text):
-        for part in value.parts:
-            yield from mentioned(part)
-    elif isinstance(value, dict):
-        for each in value.values():
-            yield from mentioned(each)
-    elif isinstance(value, list):
-        for each in value:
-            yield from mentioned(each)
-
-
-def mentions(value: Any, resource: Resource) -> bool:
-    """Whether a resolved value refers to this resource."""
-    return any(attribute.resource is resource for attribute in mentioned(value))
-
-
-def shown(value: Any) -> str:
-    """A resolved value for a person."""
-    if value is None:
-        return "not set"
-    if isinstance(value, Attribute):
-        return value.resource.id if value.name == "Ref" else f"{value.resource.id}.{value.name}"
-    if isinstance(value, Text):
-        return "".join(part if isinstance(part, str) else f"${{{shown(part)}}}" for part in value.parts)
-    if isinstance(value, Unknown):
-        return "known when deployed"
-    return value if isinstance(value, str) else json.dumps(value, default=shown)

@@ -5,8 +5,10 @@ from collections.abc import Iterator
 from .apis import integrations
 from .pool import POOL, pool_and_clients
 from .rule import Finding, Severity, rule
-from .stage import Proxy, Stage, is_postgres
-from .template import Resource, number
+from .servers import Proxy, is_postgres
+from .stage import Stage
+from .template import Resource
+from .values import number
 
 API = "RDS API Reference, ConnectionPoolConfiguration"
 LAYERS = 'Amazon RDS User Guide, "Best practices for RDS Proxy", configuration guidelines'
@@ -25,7 +27,7 @@ LONGEST_BEHIND_AN_API = 60
     fix="set a borrow timeout of a few seconds, less than the function's timeout",
     source=API,
 )
-def borrow_timeout_is_allowed(stage: Stage) -> Iterator[Finding]:
+def _borrow_timeout_is_allowed(stage: Stage) -> Iterator[Finding]:
     for proxy in stage.proxies:
         borrow = proxy.borrow_timeout
         if borrow is not None and not 0 <= borrow <= LONGEST_BORROW:
@@ -43,7 +45,7 @@ def _group(proxy: Proxy) -> Resource:
     fix="set a borrow timeout of a few seconds",
     source=LAYERS,
 )
-def borrow_timeout_is_not_zero(stage: Stage) -> Iterator[Finding]:
+def _borrow_timeout_is_not_zero(stage: Stage) -> Iterator[Finding]:
     for proxy in stage.proxies:
         if proxy.borrow_timeout == 0:
             yield Finding(_group(proxy), BORROW, "0 s")
@@ -56,7 +58,7 @@ def borrow_timeout_is_not_zero(stage: Stage) -> Iterator[Finding]:
     fix="set the proxy's borrow timeout (its default is 120 s) to a few seconds, or raise the function's timeout",
     source=LAYERS,
 )
-def function_outlives_borrow(stage: Stage) -> Iterator[Finding]:
+def _function_outlives_borrow(stage: Stage) -> Iterator[Finding]:
     for proxy in stage.proxies:
         borrow = proxy.borrow_timeout
         if borrow is None or borrow > LONGEST_BORROW:
@@ -75,7 +77,7 @@ def function_outlives_borrow(stage: Stage) -> Iterator[Finding]:
     fix="lower the function's timeout: an HTTP API waits 30 s, a REST API 29 s unless its integration says otherwise",
     source='API Gateway Developer Guide, "Quotas"',
 )
-def function_ends_before_the_api(stage: Stage) -> Iterator[Finding]:
+def _function_ends_before_the_api(stage: Stage) -> Iterator[Finding]:
     seen: set[Resource] = set()
     for each in integrations(stage):
         timeout, limit = stage.timeout(each.function), each.timeout
@@ -94,7 +96,7 @@ def function_ends_before_the_api(stage: Stage) -> Iterator[Finding]:
     fix="set an idle client timeout of 5 to 30 minutes",
     source="RDS API Reference, CreateDBProxy",
 )
-def idle_client_timeout_is_allowed(stage: Stage) -> Iterator[Finding]:
+def _idle_client_timeout_is_allowed(stage: Stage) -> Iterator[Finding]:
     low, high = IDLE_CLIENT
     for proxy in stage.proxies:
         idle = number(proxy.resource.get("IdleClientTimeout"))
@@ -109,7 +111,7 @@ def idle_client_timeout_is_allowed(stage: Stage) -> Iterator[Finding]:
     fix="set IdleClientTimeout (its default is 1800 s) to 900 s or less: a frozen function keeps what it pinned",
     source='Amazon RDS User Guide, "RDS Proxy connection considerations"',
 )
-def idle_clients_go(stage: Stage) -> Iterator[Finding]:
+def _idle_clients_go(stage: Stage) -> Iterator[Finding]:
     for proxy in stage.proxies:
         value = proxy.resource.get("IdleClientTimeout")
         idle = DEFAULT_IDLE_CLIENT if value is None else number(value)
@@ -128,7 +130,7 @@ def idle_clients_go(stage: Stage) -> Iterator[Finding]:
     fix="set statement_timeout (milliseconds) below the function's timeout: a proxy cannot cancel a statement",
     source='Amazon RDS User Guide, "RDS Proxy limitations for RDS for PostgreSQL"',
 )
-def statements_end(stage: Stage) -> Iterator[Finding]:
+def _statements_end(stage: Stage) -> Iterator[Finding]:
     for database in filter(is_postgres, stage.databases):
         limit = number(stage.parameter(database, "statement_timeout"))
         if not limit or limit < 0:
@@ -155,7 +157,7 @@ def _parameters(stage: Stage, database: Resource) -> Resource:
     fix="set idle_in_transaction_session_timeout to some seconds (milliseconds in the parameter group), not to 0",
     source=LAYERS,
 )
-def idle_transactions_end(stage: Stage) -> Iterator[Finding]:
+def _idle_transactions_end(stage: Stage) -> Iterator[Finding]:
     for database in filter(is_postgres, stage.databases):
         name = "idle_in_transaction_session_timeout"
         if number(stage.parameter(database, name)) == 0:
@@ -169,7 +171,7 @@ def idle_transactions_end(stage: Stage) -> Iterator[Finding]:
     fix="set the function's timeout; Lambda's default of 3 s is less than one slow connect",
     source="cdk-nag, LambdaDefaultTimeout",
 )
-def function_has_a_timeout(stage: Stage) -> Iterator[Finding]:
+def _function_has_a_timeout(stage: Stage) -> Iterator[Finding]:
     behind = {each.function for each in integrations(stage) if not each.is_asynchronous}
     for function in stage.database_functions:
         timeout = number(function.get("Timeout"))

@@ -4,11 +4,13 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.conftest import StandIn
 from tests.service import Service, environment
 
+STORES = {"postgres": "stand_in", "dynamodb": "table"}  # name -> the fixture with a function's variables
 
-@pytest.fixture(scope="session")
-def service(stand_in: StandIn, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    with environment(stand_in, tmp_path_factory.mktemp("function")) as running:
+
+@pytest.fixture(scope="session", params=STORES)
+def service(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    store = request.getfixturevalue(STORES[request.param])
+    with environment(store, tmp_path_factory.mktemp(f"function-{request.param}")) as running:
         yield Service(running)

@@ -202,6 +202,7 @@ def test_an_unknown_route_is_told_the_known_ones(service, method, path):
 
 
 def test_nothing_of_a_bad_request_is_logged_as_a_traceback(service, tmp_path_factory):
-    log = next((tmp_path_factory.getbasetemp()).glob("function*/function.log")).read_text()
-    assert "Traceback" not in log
-    assert "stackTrace" not in log
+    for path in tmp_path_factory.getbasetemp().glob("function*/function.log"):
+        log = path.read_text()
+        assert "Traceback" not in log
+        assert "stackTrace" not in log

@@ -32,8 +32,8 @@ def test_every_route_leads_to_the_function(service):
 
 def test_requests_are_throttled_as_the_environment_says(service, environment):
     settings = only(service, "AWS::ApiGatewayV2::Stage")["DefaultRouteSettings"]
-    assert settings["ThrottlingRateLimit"] == environment.throttle.rate
-    assert settings["ThrottlingBurstLimit"] == environment.throttle.burst
+    assert settings["ThrottlingRateLimit"] == environment.budget.throttle_rate
+    assert settings["ThrottlingBurstLimit"] == environment.budget.throttle_burst
 
 
 def test_every_request_is_logged_as_json_with_its_caller(service):

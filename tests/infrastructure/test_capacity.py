@@ -79,7 +79,7 @@ def test_a_burstable_micro_is_not_taken_for_the_112_that_its_whole_memory_would_
 
 def test_an_unknown_class_is_an_error_that_lists_the_known_ones():
     with pytest.raises(
-        ValueError, match=r"^instance is 't4g\.nano', known are .*t4g\.\{micro, small, .*r8g\.\{large, "
+        ValueError, match=r"^instance is 't4g\.nano', known are t3, t4g in micro, small, .* r8g, r8gd in "
     ):
         instance_class("t4g.nano")
     with pytest.raises(ValueError, match="known are"):
@@ -315,6 +315,7 @@ plans = st.builds(
 )
 
 
+@settings(deadline=None)  # a machine under load is no failure
 @given(st.integers(1, 60), shares)
 @example(2, Fraction(1, 10))  # P(X > 1) is exactly 1 %
 @example(50, Fraction(1, 4))
@@ -327,11 +328,13 @@ def test_the_quantile_is_that_of_exact_fractions(n, share):
     assert quantile == 0 or at_most(quantile - 1) < Fraction(99, 100)
 
 
+@settings(deadline=None)  # a machine under load is no failure
 @given(st.integers(1, 2000), shares)
 def test_the_quantile_lies_between_the_mean_and_all(n, share):
     assert int(n * share) <= quantile_99(n, share) <= n
 
 
+@settings(deadline=None)  # a machine under load is no failure
 @given(plans, st.integers(1, 100))
 def test_more_concurrency_never_needs_less(plan_, more):
     reserved = plan_.workloads[0].reserved_concurrency
@@ -344,6 +347,7 @@ def test_more_concurrency_never_needs_less(plan_, more):
     assert order.index(after.verdict) >= order.index(before.verdict)
 
 
+@settings(deadline=None)  # a machine under load is no failure
 @given(plans)
 def test_nothing_is_ever_more_than_there_is(plan_):
     b = Budget.of(plan_)
@@ -358,6 +362,7 @@ def test_nothing_is_ever_more_than_there_is(plan_):
         assert b.throttle_rate <= b.requests_per_second
 
 
+@settings(deadline=None)  # a machine under load is no failure
 @given(st.integers(20, 5000), st.integers(1, 10))
 def test_the_highest_safe_percentage_is_the_highest(connections, administrators):
     values = {"instance": "r8g.24xlarge", "max_connections": connections, "administrators": administrators}
@@ -374,6 +379,7 @@ def test_the_highest_safe_percentage_is_the_highest(connections, administrators)
         assert "A04" in [each.id for each in judge(budget(**values, max_connections_percent=highest + 1))]
 
 
+@settings(deadline=None)  # a machine under load is no failure
 @given(plans)
 def test_the_lowest_percentage_holds_what_is_needed_and_is_the_lowest(plan_):
     b = Budget.of(plan_)
@@ -386,8 +392,8 @@ def failing(b):
     return {(rule, severity(rule, b)) for rule in RULES if not rule.holds(b)}
 
 
+@settings(deadline=None)  # a machine under load is no failure
 @given(plans)
-@settings(deadline=None)
 def test_every_repair_that_a_finding_names_repairs_it_and_breaks_nothing(plan_):
     b = Budget.of(plan_)
     before = failing(b)
@@ -399,8 +405,8 @@ def test_every_repair_that_a_finding_names_repairs_it_and_breaks_nothing(plan_):
             assert not [rule.id for rule, bad in after - before if bad == ERROR], str(finding)
 
 
+@settings(deadline=None)  # a machine under load is no failure
 @given(plans)
-@settings(deadline=None)
 def test_all_that_fails_is_found_at_once_and_errors_come_first(plan_):
     b = Budget.of(plan_)
     found = judge(b)
@@ -410,8 +416,8 @@ def test_all_that_fails_is_found_at_once_and_errors_come_first(plan_):
     assert (ERROR in [each.severity for each in found]) >= (b.verdict == REFUSED)
 
 
+@settings(deadline=None)  # a machine under load is no failure
 @given(plans)
-@settings(deadline=None)
 def test_every_sentence_has_its_numbers_and_no_full_stop(plan_):
     for finding in judge(Budget.of(plan_)):
         assert re.search(r"\d|is (True|False|not given|refuses)", finding.sentence), finding

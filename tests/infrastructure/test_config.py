@@ -20,6 +20,7 @@ ENVIRONMENT = Environment(
     store=STORE,
     api=API,
     throttle=Throttle(rate=10, burst=5),
+    account_concurrency=1000,
 )
 
 IMPOSSIBLE = [
@@ -30,10 +31,15 @@ IMPOSSIBLE = [
     (POOL, {"idle_client_timeout": 59}, "from 60 to 28800 seconds"),
     (POOL, {"debug_logging": "no"}, "debug_logging is 'no', allowed is True or False"),
     (STORE, {"instance": "db.t4g.micro"}, "allowed is a class such as t4g.micro, without the prefix db."),
+    (STORE, {"instance": "t4g.nano"}, "instance is 't4g.nano', known are t3, t4g in micro, small, medium, large"),
+    (STORE, {"administrators": 0}, "administrators is 0, allowed is a whole number from 1"),
     (STORE, {"version": "19.1"}, "that RDS Proxy supports, 10 to 18"),
     (STORE, {"version": "18"}, "such as 18.6"),
-    (STORE, {"credentials": "iam"}, "does not deploy yet: set credentials='secrets'"),
-    (STORE, {"credentials": "plain"}, "credentials is 'plain', allowed is secrets"),
+    (STORE, {"credentials": "iam"}, "is 't4g.micro' with 1 GiB, allowed is a class with 4 GiB and more, since IAM"),
+    (STORE, {"credentials": "iam", "instance": "r8g.large", "rotation_days": 30}, "there is no password to rotate"),
+    (STORE, {"credentials": "plain"}, "credentials is 'plain', allowed is secrets, iam"),
+    (STORE, {"rotation_days": 0}, "rotation_days is 0, allowed is a whole number from 1 to 365 days"),
+    (STORE, {"master_user": "application"}, "no role of the migrations"),
     (STORE, {"multi_az": 1}, "multi_az is 1, allowed is True or False"),
     (STORE, {"backup_retention_days": 36}, "from 0 to 35 days"),
     (STORE, {"allocated_storage_gib": 10}, "from 20 to 65536 GiB"),
@@ -45,6 +51,10 @@ IMPOSSIBLE = [
     (API, {"reserved_concurrency": 0}, "reserved_concurrency is 0, allowed is a whole number from 1"),
     (API, {"reserved_concurrency": "5"}, "reserved_concurrency is '5'"),
     (API, {"reserved_concurrency": True}, "reserved_concurrency is True"),
+    (API, {"seconds": 0}, "seconds is 0, allowed is a number of seconds above 0, at most 900"),
+    (API, {"seconds_in_database": 0.1}, "seconds_in_database is 0.1, allowed is at most seconds (0.08)"),
+    (API, {"requests_per_second": -1}, "requests_per_second is -1, allowed is a number of requests above 0"),
+    (API, {"keeps_session_state": "no"}, "keeps_session_state is 'no', allowed is True or False"),
     (API, {"memory_mb": 64}, "from 128 to 10240 MB"),
     (API, {"timeout_seconds": 30}, "from 2 to 29 seconds (an HTTP API gives up at 30)"),
     (API, {"connect_timeout_seconds": 1}, "from 2 to 5 seconds"),
@@ -65,15 +75,19 @@ IMPOSSIBLE = [
     (ENVIRONMENT, {"cidr": "10.0.0.0/24"}, "a private network that holds 2 subnets /24"),
     (ENVIRONMENT, {"cidr": "8.8.0.0/20"}, "a private network"),
     (ENVIRONMENT, {"store": replace(STORE, port=5433)}, "allowed is 5432 outside the environment local"),
+    (ENVIRONMENT, {"account_concurrency": 0}, "account_concurrency is 0, allowed is a whole number from 1"),
+    (ENVIRONMENT, {"alarm_address": "me"}, "alarm_address is 'me', allowed is an address such as"),
+    (ENVIRONMENT, {"runbook": ""}, "runbook is '', allowed is a path or an address"),
     (
         ENVIRONMENT,
-        {"api": replace(API, connection_max_age_seconds=900)},
-        "api.connection_max_age_seconds is 900, allowed is less than store.pool.idle_client_timeout (900): lower it",
+        {"store": replace(STORE, pool=Pool(idle_client_timeout=240))},
+        "test: C08 connection_max_age_seconds is 240, not less than idle_client_timeout 240: functions use connections "
+        "that the proxy has closed: lower connection_max_age_seconds to 239, or raise idle_client_timeout to 241",
     ),
     (
         ENVIRONMENT,
         {"store": replace(STORE, statement_timeout_seconds=25)},
-        "store.statement_timeout_seconds is 25, allowed is less than api.timeout_seconds (25): lower it",
+        "C10 statement_timeout_seconds is 25, not less than timeout_seconds 25: statements outlive their callers",
     ),
 ]
 
@@ -87,6 +101,28 @@ def test_an_impossible_value_is_refused(possible, change, message):
 def test_everything_wrong_is_in_one_message():
     with pytest.raises(ValueError, match=r"^Dev: name is .*; region is .*; cidr is .*; store\.port is 5433"):
         replace(ENVIRONMENT, name="Dev", region="", cidr="?", store=replace(STORE, port=5433))
+
+
+def test_an_environment_whose_budget_does_not_hold_is_refused_with_every_inequality_that_fails():
+    store = replace(STORE, pool=Pool(max_connections_percent=90, connection_borrow_timeout=120))
+    with pytest.raises(ValueError, match="the connection budget does not hold") as caught:
+        replace(ENVIRONMENT, store=store, api=replace(API, reserved_concurrency=200, seconds_in_database=0.040))
+    heading, *sentences = str(caught.value).splitlines()
+    assert heading == "test: the connection budget does not hold:"
+    assert [sentence.split()[0] for sentence in sentences] == ["A04", "A06", "C03"]
+    assert all(re.search(r": (raise|lower|set) \w+ to \w+", sentence) for sentence in sentences)
+
+
+def test_what_production_asks_is_refused_in_prod_only():
+    assert replace(ENVIRONMENT, name="staging")
+    with pytest.raises(ValueError, match="prod: the connection budget does not hold") as caught:
+        replace(ENVIRONMENT, name="prod")
+    assert [line.split()[0] for line in str(caught.value).splitlines()[1:]] == ["F01", "F02", "F07", "J06"]
+
+
+def test_a_pool_may_leave_everything_out():
+    budget = replace(ENVIRONMENT, store=RdsPostgres(instance="t4g.micro"), throttle=Throttle()).budget
+    assert (budget.max_connections_percent, budget.connection_borrow_timeout, budget.throttle_rate) == (80, 2, 40)
 
 
 def test_another_port_is_for_the_local_environment_only():

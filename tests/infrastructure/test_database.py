@@ -1,3 +1,5 @@
+import json
+
 import pytest
 
 from .synthesis import of_type, only
@@ -30,7 +32,7 @@ def test_the_instance_refuses_plaintext(data):
 
 def test_the_class_decides_max_connections_unless_the_environment_does(data, environment):
     parameters = only(data, "AWS::RDS::DBParameterGroup")["Parameters"]
-    assert parameters.get("max_connections") == ("100" if environment.name == "local" else None)
+    assert parameters.get("max_connections") == ("78" if environment.name == "local" else None)
 
 
 def test_logs_leave_the_instance_for_groups_that_exist_before_it(data, instance):
@@ -62,31 +64,139 @@ def test_prod_survives_the_loss_of_a_zone(synthesized):
     assert only(synthesized["prod", "data"], "AWS::RDS::DBInstance")["MultiAZ"] is True
 
 
-def test_the_proxy_requires_tls_and_iam(proxy):
+def test_the_proxy_requires_tls_and_iam(proxy, environment):
     assert proxy["RequireTLS"] is True
-    assert [each["IAMAuth"] for each in proxy["Auth"]] == ["REQUIRED"]
+    if environment.store.uses_iam:
+        assert proxy["DefaultAuthScheme"] == "IAM_AUTH"
+        assert "Auth" not in proxy
+    else:
+        assert [each["IAMAuth"] for each in proxy["Auth"]] == ["REQUIRED"]
 
 
-def test_the_proxy_holds_the_application_secret_and_no_other(data, proxy):
-    assert [each["SecretArn"] for each in proxy["Auth"]] == [{"Ref": "CredentialsApplicationEF1C8947"}]
-    statements = policy_of(data, "ProxyRole46D67FAB")
-    assert [(each["Action"], each["Resource"]) for each in statements] == [
-        (
-            ["secretsmanager:DescribeSecret", "secretsmanager:GetSecretValue"],
-            {"Ref": "CredentialsApplicationEF1C8947"},
-        )
+def test_the_proxy_may_log_in_as_the_application_and_as_nobody_else(data, proxy, environment):
+    (statement,) = policy_of(data, "ProxyRole46D67FAB")
+    if environment.store.uses_iam:
+        assert statement["Action"] == "rds-db:connect"
+        assert database_users(statement) == ["application"]
+    else:
+        assert [each["SecretArn"] for each in proxy["Auth"]] == [{"Ref": "CredentialsApplicationEF1C8947"}]
+        assert statement["Action"] == ["secretsmanager:DescribeSecret", "secretsmanager:GetSecretValue"]
+        assert statement["Resource"] == {"Ref": "CredentialsApplicationEF1C8947"}
+
+
+def database_users(statement):
+    """The users of our one instance that a statement lets somebody log in as."""
+    found = []
+    resources = statement["Resource"] if isinstance(statement["Resource"], list) else [statement["Resource"]]
+    for resource in resources:
+        _, parts = resource["Fn::Join"]
+        assert parts[-2] == {"Fn::GetAtt": ["DatabaseInstanceAA8A5FDE", "DbiResourceId"]}
+        assert str(parts[-3]).endswith(":dbuser:")
+        found.append(parts[-1].removeprefix("/"))
+    return found
+
+
+@pytest.fixture
+def iam(data, environment):
+    if not environment.store.uses_iam:
+        pytest.skip(f"{environment.name} has passwords")
+    return data
+
+
+@pytest.fixture
+def secrets(data, environment):
+    if environment.store.uses_iam:
+        pytest.skip(f"{environment.name} has no passwords")
+    return data
+
+
+def test_with_iam_no_password_exists(iam, instance):
+    assert instance["EnableIAMDatabaseAuthentication"] is True
+    assert instance["MasterUserAuthenticationType"] == "iam-db-auth"
+    assert "MasterUserPassword" not in instance
+    assert not [each["Type"] for each in iam["Resources"].values() if "::SecretsManager::" in each["Type"]]
+    assert not of_type(iam, "AWS::EC2::VPCEndpoint")
+    assert not [name for name in iam["Resources"] if name.startswith("Rotation")]
+    assert "secretsmanager" not in json.dumps(iam)
+    assert "not in the template" not in json.dumps(iam)
+
+
+def test_with_iam_migrations_log_in_as_the_master_and_as_the_migrator(iam, environment):
+    statements = policy_of(iam, "MigrationsMigrateRoleCD4F4782")
+    (statement,) = [each for each in statements if each["Action"] == "rds-db:connect"]
+    assert sorted(database_users(statement)) == sorted([environment.store.master_user, "migrator"])
+
+
+def test_with_secrets_both_are_rotated(secrets, environment):
+    schedules = [each["Properties"] for each in of_type(secrets, "AWS::SecretsManager::RotationSchedule").values()]
+    assert sorted(each["SecretId"]["Ref"] for each in schedules) == sorted(
+        of_type(secrets, "AWS::SecretsManager::Secret")
+    )
+    (function,) = [name for name in of_type(secrets, "AWS::Lambda::Function") if name.startswith("Rotation")]
+    for schedule in schedules:
+        assert schedule["RotationLambdaARN"] == {"Fn::GetAtt": [function, "Arn"]}
+        assert schedule["RotationRules"] == {"AutomaticallyAfterDays": environment.store.days_between_rotations}
+    assert environment.store.days_between_rotations == 30
+
+
+def test_the_rotation_may_read_and_write_the_two_secrets_and_nothing_else(secrets):
+    statements = [each for each in policy_of(secrets, "RotationRotateRole4EF76DB1") if "secrets" in str(each["Action"])]
+    assert [each["Action"] for each in statements] == [
+        [
+            "secretsmanager:DescribeSecret",
+            "secretsmanager:GetSecretValue",
+            "secretsmanager:PutSecretValue",
+            "secretsmanager:UpdateSecretVersionStage",
+        ]
     ]
+    assert sorted(each["Ref"] for each in statements[0]["Resource"]) == sorted(
+        of_type(secrets, "AWS::SecretsManager::Secret")
+    )
+
+
+def test_only_secrets_manager_may_call_the_rotation_and_only_for_the_two_secrets(secrets):
+    permissions = [
+        each["Properties"]
+        for name, each in of_type(secrets, "AWS::Lambda::Permission").items()
+        if name.startswith("Rotation")
+    ]
+    assert {each["Principal"] for each in permissions} == {"secretsmanager.amazonaws.com"}
+    assert sorted(each["SourceArn"]["Ref"] for each in permissions) == sorted(
+        of_type(secrets, "AWS::SecretsManager::Secret")
+    )
+
+
+def test_a_rotation_begins_when_all_that_it_needs_is_there(secrets):
+    """The users, the proxy's first login, the secrets' hosts, the rules to database and endpoint, the permission."""
+    for schedule in of_type(secrets, "AWS::SecretsManager::RotationSchedule").values():
+        needed = [
+            *of_type(secrets, "Custom::Trigger"),
+            *of_type(secrets, "AWS::RDS::DBProxyTargetGroup"),
+            *of_type(secrets, "AWS::SecretsManager::SecretTargetAttachment"),
+            *of_type(secrets, "AWS::EC2::VPCEndpoint"),
+            *(name for name in of_type(secrets, "AWS::IAM::Policy") if name.startswith("Rotation")),
+            *(name for name in of_type(secrets, "AWS::EC2::SecurityGroupEgress") if name.startswith("NetworkRotation")),
+        ]
+        assert len(needed) == 1 + 1 + 2 + 1 + 2 + 2
+        assert set(needed) <= set(schedule["DependsOn"])
+        assert any(name.startswith("RotationRotateFunctionInvoke") for name in schedule["DependsOn"])
+
+
+def test_a_failed_rotation_is_seen(secrets):
+    alarms = [each["Properties"] for each in of_type(secrets, "AWS::CloudWatch::Alarm").values()]
+    (alarm,) = [each for each in alarms if "Rotat" in str(each["Dimensions"])]
+    assert (alarm["MetricName"], alarm["Threshold"]) == ("Errors", 1)
 
 
 def test_the_pool_is_what_the_environment_says(proxy, target_group, environment):
-    pool = environment.store.pool
+    pool = environment.budget
     assert target_group["Properties"]["ConnectionPoolConfigurationInfo"] == {
         "MaxConnectionsPercent": pool.max_connections_percent,
         "MaxIdleConnectionsPercent": pool.max_idle_connections_percent,
         "ConnectionBorrowTimeout": pool.connection_borrow_timeout,
     }
     assert proxy["IdleClientTimeout"] == pool.idle_client_timeout
-    assert proxy["DebugLogging"] is pool.debug_logging
+    assert proxy["DebugLogging"] is environment.store.pool.debug_logging
 
 
 def test_the_proxys_log_group_exists_before_it(data, proxy):
@@ -106,7 +216,7 @@ def test_the_proxy_is_given_its_target_only_when_it_can_log_in(data, target_grou
     assert {"ProxyRole46D67FAB", "ProxyRoleDefaultPolicy02214CAB"} | egress <= set(target_group["DependsOn"])
 
 
-def test_migrations_wait_for_everything_they_need_to_reach(data):
+def test_migrations_wait_for_everything_they_need_to_reach(data, environment):
     """Every rule of the chain from the migrations, the endpoint, the role's policies."""
     (run,) = of_type(data, "Custom::Trigger").values()
     needed = [
@@ -115,7 +225,7 @@ def test_migrations_wait_for_everything_they_need_to_reach(data):
         for key in of_type(data, kind)
         if "Migrations" in key or "SecretsManager" in key
     ] + [key for key in of_type(data, "AWS::IAM::Policy") if key.startswith("Migrations")]
-    assert len(needed) == 2 * 2 + 1 + 2
+    assert len(needed) == (2 + 0 + 2 if environment.store.uses_iam else 2 * 2 + 1 + 2)
     assert set(needed) <= set(run["DependsOn"])
 
 

@@ -1,11 +1,14 @@
+import dataclasses
 import json
 import re
 from dataclasses import replace
 
 import pytest
 
+from stacks.capacity import PIN_SAFE
 from stacks.environments import ENVIRONMENTS, SERVICE
 from stacks.runtime import Runtime, this_machine
+from stacks.stage import EnvironmentStage
 
 from .synthesis import FIXED, MACHINE, STACKS
 
@@ -27,7 +30,7 @@ def test_the_local_environment_runs_on_this_machine():
 
 
 def test_the_local_configuration_is_devs_but_for_what_a_machine_forces():
-    store = replace(DEV.store, port=LOCAL.store.port, max_connections=100)
+    store = replace(DEV.store, port=LOCAL.store.port, max_connections=DEV.budget.max_connections)
     assert replace(DEV, name="local", runtime=MACHINE, store=store) == LOCAL
 
 
@@ -44,7 +47,7 @@ def test_the_local_templates_are_devs_but_for_what_a_machine_forces(synthesized)
         ("FromPort", "5432", "54320"),
         ("ToPort", "5432", "54320"),
         ("DB_PORT", "5432", "54320"),
-        ("max_connections", "None", "100"),
+        ("max_connections", "None", "78"),
     }
 
 
@@ -94,3 +97,25 @@ def test_an_environment_has_a_region_and_no_account(app, environment):
 
 def test_this_machine_is_one_that_lambda_has_a_runtime_for():
     assert isinstance(this_machine(), Runtime)
+
+
+def test_what_is_only_a_warning_is_said_where_cdk_shows_it(app):
+    said = {
+        stage.node.id: [
+            entry.data for entry in stage.node.find_child("Service").node.metadata if entry.type == "aws:cdk:warning"
+        ]
+        for stage in app.node.children
+        if isinstance(stage, EnvironmentStage)
+    }
+    assert {name: len(warnings) for name, warnings in said.items()} == {"dev": 0, "staging": 0, "prod": 1, "local": 0}
+    assert said["prod"][0].startswith("J06 alarm_address is operations@example.com, which is nobody's")
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS, ids=lambda each: each.name)
+def test_every_session_may_be_pinned_in_the_environments_as_they_come(environment):
+    assert environment.budget.verdict == PIN_SAFE
+
+
+def test_the_local_environment_has_devs_budget():
+    budgets = {each.name: dataclasses.replace(each.budget, plan=DEV.budget.plan) for each in ENVIRONMENTS}
+    assert budgets["local"] == budgets["dev"]

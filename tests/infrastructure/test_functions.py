@@ -4,11 +4,15 @@ import pytest
 
 from lambda_src.database import settings
 from lambda_src.migrations import handler as migrations
+from lambda_src.migrations.roles import MIGRATOR
+from lambda_src.rotation import handler as rotation
+from stacks.credentials import MIGRATOR_USER
 
 from .synthesis import of_type, only
 from .test_database import policy_of
 
 INTERFACES = "ec2:CreateNetworkInterface"
+INSTANCE_HOST = {"Fn::GetAtt": ["DatabaseInstanceAA8A5FDE", "Endpoint.Address"]}
 
 
 @pytest.fixture
@@ -27,15 +31,26 @@ def test_the_function_is_given_exactly_the_variables_that_it_reads(projects):
     assert sorted(projects["Environment"]["Variables"]) == sorted(settings.VARIABLES)
 
 
-def test_the_migrations_are_given_exactly_the_variables_that_they_read(migrate):
-    assert sorted(migrate["Environment"]["Variables"]) == sorted(migrations.VARIABLES)
+def test_the_migrations_are_given_exactly_the_variables_that_they_read(migrate, environment):
+    read = migrations.VARIABLES_WITH_IAM if environment.store.uses_iam else migrations.VARIABLES_WITH_SECRETS
+    assert sorted(migrate["Environment"]["Variables"]) == sorted(read)
+
+
+def test_the_rotation_is_given_exactly_the_variables_that_it_reads(data, environment):
+    found = [each["Properties"] for name, each in of_type(data, "AWS::Lambda::Function").items() if "Rotat" in name]
+    assert len(found) == (0 if environment.store.uses_iam else 1)
+    for function in found:
+        assert sorted(function["Environment"]["Variables"]) == sorted(rotation.VARIABLES)
+        assert function["Environment"]["Variables"]["DB_HOST"] == INSTANCE_HOST
+
+
+def test_stacks_and_migrations_call_the_migrator_by_one_name():
+    assert MIGRATOR_USER == MIGRATOR
 
 
 def test_the_function_knows_the_proxy_and_the_migrations_know_the_instance(projects, migrate):
     assert "ProxyE947DB46Endpoint" in projects["Environment"]["Variables"]["DB_HOST"]["Fn::ImportValue"]
-    assert migrate["Environment"]["Variables"]["DB_HOST"] == {
-        "Fn::GetAtt": ["DatabaseInstanceAA8A5FDE", "Endpoint.Address"]
-    }
+    assert migrate["Environment"]["Variables"]["DB_HOST"] == INSTANCE_HOST
 
 
 def test_the_function_is_configured_as_the_environment_says(projects, environment):

@@ -10,14 +10,12 @@ STATEFUL = {
     "AWS::RDS::DBParameterGroup": ["DatabaseParametersB8AC9B07"],
     "AWS::RDS::DBProxy": ["ProxyE947DB46"],
     "AWS::RDS::DBProxyTargetGroup": ["ProxyProxyTargetGroup40C0C8F5"],
-    "AWS::SecretsManager::Secret": ["CredentialsApplicationEF1C8947", "CredentialsMaster6115FDA7"],
     "AWS::EC2::VPC": ["NetworkVpc7FB7348F"],
     "AWS::EC2::SecurityGroup": [
         "NetworkClientsD2C4FBFD",
         "NetworkDatabase9E9EAA0C",
         "NetworkMigrations30609692",
         "NetworkProxy38F5C949",
-        "NetworkSecretsEndpointF272AB1A",
     ],
     "AWS::Logs::LogGroup": [
         "DatabasePostgresqlLog95349A1F",
@@ -27,11 +25,18 @@ STATEFUL = {
         "ProxyLogs2799388F",
     ],
 }
+# and where there are passwords
+WITH_SECRETS = {
+    "AWS::SecretsManager::Secret": ["CredentialsApplicationEF1C8947", "CredentialsMaster6115FDA7"],
+    "AWS::EC2::SecurityGroup": ["NetworkRotationD30AE3A8", "NetworkSecretsEndpointF272AB1A"],
+    "AWS::Logs::LogGroup": ["RotationRotateLogsCD7516E3"],
+}
 
 
-@pytest.mark.parametrize("kind", STATEFUL)
-def test_what_holds_state_keeps_its_logical_id(data, kind):
-    assert sorted(of_type(data, kind)) == STATEFUL[kind]
+@pytest.mark.parametrize("kind", STATEFUL | WITH_SECRETS)
+def test_what_holds_state_keeps_its_logical_id(data, environment, kind):
+    more = [] if environment.store.uses_iam else WITH_SECRETS.get(kind, [])
+    assert sorted(of_type(data, kind)) == sorted(STATEFUL.get(kind, []) + more)
 
 
 def test_the_api_keeps_its_logical_id_and_so_its_address(service):

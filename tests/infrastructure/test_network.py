@@ -7,7 +7,13 @@ import pytest
 from .synthesis import of_type, only
 
 NOWHERE = {"CidrIp": "255.255.255.255/32", "Description": "Disallow all traffic"}
-CHAIN = [("Clients", "Proxy"), ("Migrations", "Database"), ("Migrations", "SecretsEndpoint"), ("Proxy", "Database")]
+CHAIN = [("Clients", "Proxy"), ("Migrations", "Database"), ("Proxy", "Database")]
+CHAIN_TO_SECRETS = [("Migrations", "SecretsEndpoint"), ("Rotation", "Database"), ("Rotation", "SecretsEndpoint")]
+
+
+def chain(environment):
+    hops = CHAIN if environment.store.uses_iam else CHAIN + CHAIN_TO_SECRETS
+    return [(*hop, port(environment, hop[1])) for hop in sorted(hops)]
 
 
 def rules(template, kind, own, other):
@@ -29,12 +35,12 @@ def port(environment, to):
 
 def test_every_hop_of_the_chain_has_its_egress(data, environment):
     found = rules(data, "AWS::EC2::SecurityGroupEgress", "GroupId", "DestinationSecurityGroupId")
-    assert found == [(*hop, port(environment, hop[1])) for hop in CHAIN]
+    assert found == chain(environment)
 
 
 def test_every_hop_of_the_chain_has_its_ingress(data, environment):
     found = rules(data, "AWS::EC2::SecurityGroupIngress", "SourceSecurityGroupId", "GroupId")
-    assert found == [(*hop, port(environment, hop[1])) for hop in CHAIN]
+    assert found == chain(environment)
 
 
 def test_every_rule_is_for_one_tcp_port(data):
@@ -78,25 +84,35 @@ def test_the_default_security_group_is_emptied(data):
     assert of_type(data, "Custom::VpcRestrictDefaultSG")
 
 
-def test_the_only_endpoint_is_for_the_two_secrets_and_the_migration_role(data):
+def test_the_only_endpoint_is_for_the_two_secrets_and_the_roles_that_use_them(data, environment):
+    if environment.store.uses_iam:
+        assert not of_type(data, "AWS::EC2::VPCEndpoint")
+        return
     endpoint = only(data, "AWS::EC2::VPCEndpoint")
-    (statement,) = endpoint["PolicyDocument"]["Statement"]
     assert endpoint["ServiceName"].endswith(".secretsmanager")
     assert [name(each) for each in endpoint["SecurityGroupIds"]] == ["SecretsEndpoint"]
-    assert sorted(each["Ref"] for each in statement["Resource"]) == sorted(of_type(data, "AWS::SecretsManager::Secret"))
-    (role,) = statement["Condition"]["ArnEquals"]["aws:PrincipalArn"]["Fn::GetAtt"][:1]
-    assert role.startswith("MigrationsMigrateRole")
+    roles = {}
+    for statement in endpoint["PolicyDocument"]["Statement"]:
+        assert sorted(each["Ref"] for each in statement["Resource"]) == sorted(
+            of_type(data, "AWS::SecretsManager::Secret")
+        )
+        (role,) = statement["Condition"]["ArnEquals"]["aws:PrincipalArn"]["Fn::GetAtt"][:1]
+        roles[role[:-8]] = "secretsmanager:PutSecretValue" in statement["Action"]
+    assert roles == {"MigrationsMigrateRole": False, "RotationRotateRole": True}
 
 
 def test_only_an_environment_with_a_standby_pays_for_an_endpoint_in_every_zone(data, environment):
     expected = environment.availability_zones if environment.store.multi_az else 1
-    assert len(only(data, "AWS::EC2::VPCEndpoint")["SubnetIds"]) == expected
+    for endpoint in of_type(data, "AWS::EC2::VPCEndpoint").values():
+        assert len(endpoint["Properties"]["SubnetIds"]) == expected
 
 
-def test_functions_run_in_the_isolated_subnets_with_their_own_group(data, service):
-    (migrate,) = vpc_functions(data)
+def test_functions_run_in_the_isolated_subnets_with_their_own_group(data, service, environment):
     (projects,) = vpc_functions(service)
-    assert [name(each) for each in migrate["VpcConfig"]["SecurityGroupIds"]] == ["Migrations"]
+    groups = sorted(
+        name(each) for function in vpc_functions(data) for each in function["VpcConfig"]["SecurityGroupIds"]
+    )
+    assert groups == (["Migrations"] if environment.store.uses_iam else ["Migrations", "Rotation"])
     (group,) = projects["VpcConfig"]["SecurityGroupIds"]
     assert "NetworkClients" in group["Fn::ImportValue"]
 

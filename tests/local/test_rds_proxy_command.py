@@ -14,6 +14,8 @@ from typing import Any
 import psycopg
 import pytest
 
+from local.rds_proxy.server_connection import Upstream
+from local.rds_proxy.settings import Settings
 from tests.conftest import ROOT, free_port
 from tests.local.conftest import HOST, REGION, Database, make_token
 
@@ -66,7 +68,7 @@ def connect(database: Database, port: int) -> psycopg.Connection:
 def test_it_says_when_it_is_ready_and_ends_cleanly(database: Database, tmp_path: Path, how: signal.Signals) -> None:
     log, metrics = tmp_path / "log", f"{HOST}:{free_port()}"
     with running(database, log, metrics=metrics) as (process, ready):
-        assert ready == {"ready": True, "address": HOST, "port": ready["port"]}
+        assert ready == {"ready": True, "address": HOST, "port": ready["port"], "metrics": f"http://{metrics}/"}
         with connect(database, ready["port"]) as client:
             assert client.execute("SELECT 1").fetchone() == (1,)
             with urllib.request.urlopen(f"http://{metrics}/metrics.json", timeout=5) as answer:
@@ -131,6 +133,12 @@ def test_flags_that_make_no_sense_are_refused_with_a_sentence(
         main(flags(database, **changed))
     assert caught.value.code == 2
     assert sentence in capsys.readouterr().err
+
+
+def test_no_settings_can_be_made_that_listen_elsewhere(tmp_path: Path) -> None:
+    upstream = Upstream(socket=tmp_path)
+    with pytest.raises(ValueError, match=r"0\.0\.0\.0 is not a loopback address"):
+        Settings(address="0.0.0.0", port=0, upstream=upstream, certificate=tmp_path, key=tmp_path)
 
 
 def test_an_address_that_is_taken_is_told(database: Database, tmp_path: Path) -> None:

@@ -244,6 +244,14 @@ def test_a_long_statement_pins_in_both_protocols(proxy: RunningProxy) -> None:
         eventually(lambda: not proxy.metrics()["PinnedSessions"])
 
 
+def test_a_long_statement_pins_when_it_is_parsed(proxy: RunningProxy) -> None:
+    """It is too long to be kept and parsed again on another server connection."""
+    with RawClient(proxy) as client:
+        client.send(parse(f"SELECT '{'x' * 20_000}'") + SYNC)
+        client.until_ready()
+        assert proxy.metrics()["DatabaseConnectionsCurrentlySessionPinned"] == 1
+
+
 def test_a_syntax_error_does_not_pin(proxy: RunningProxy) -> None:
     client = proxy.connect()
     for parameters in (None, [1]):

@@ -26,7 +26,7 @@ TIMED_OUT = "Timed-out waiting to acquire database connection"
 
 @pytest.fixture
 def one_connection(start_proxy: StartProxy) -> RunningProxy:
-    return start_proxy(max_connections=30, max_connections_percent=4, connection_borrow_timeout=10)
+    return start_proxy(max_connections=30, max_connections_percent=4, connection_borrow_timeout=60)
 
 
 def backend(connection: psycopg.Connection) -> int:
@@ -96,10 +96,10 @@ def test_waiters_are_served_in_order(one_connection: RunningProxy) -> None:
         holder.query("BEGIN")
         holder.until_ready()
         for number, waiter in enumerate(waiters, 1):
-            waiter.query("SELECT clock_timestamp()")
+            waiter.query("SELECT extract(epoch FROM clock_timestamp())")
             eventually(lambda number=number: one_connection.metrics()["ClientsWaiting"] == number)
         holder.query("COMMIT")
-        served = [dict(waiter.until_ready())[Answer.DATA_ROW] for waiter in waiters]
+        served = [float(dict(waiter.until_ready())[Answer.DATA_ROW][6:]) for waiter in waiters]
     assert served == sorted(served)
 
 
@@ -108,7 +108,7 @@ def test_a_borrow_timeout_of_0_makes_the_first_client_fail(start_proxy: StartPro
     proxy = start_proxy(connection_borrow_timeout=0)
     with pytest.raises(psycopg.OperationalError, match=TIMED_OUT):
         proxy.connect()
-    eventually(lambda: proxy.metrics()["DatabaseConnections"] == 1)
+    eventually(lambda: proxy.metrics()["DatabaseConnectionsSetupSucceeded"] == 1)
     assert proxy.connect().execute("SELECT 1").fetchone() == (1,)
 
 
@@ -285,6 +285,55 @@ def test_a_killed_backend_ends_its_client_only(proxy: RunningProxy, database: Da
     assert other.execute("SELECT 1").fetchone() == (1,)
 
 
+def test_the_databases_own_words_are_the_last_that_a_client_hears(proxy: RunningProxy, database: Database) -> None:
+    with RawClient(proxy) as client:
+        client.query("BEGIN; SELECT pg_backend_pid()")
+        pid = int(dict(client.until_ready())[Answer.DATA_ROW][6:])
+        database.run(f"SELECT pg_terminate_backend({pid})")
+        assert client.error() == ("57P01", "terminating connection due to administrator command")
+        assert client.is_closed()
+
+
+def stop_reading(proxy: RunningProxy) -> None:
+    """Have the proxy not notice what the database says, until it is resumed."""
+
+    async def pause() -> None:
+        for server in proxy.proxy.pool._connections:
+            server.pause()
+
+    proxy.call(pause())
+
+
+def test_the_databases_own_words_are_heard_when_the_request_came_too_late(
+    proxy: RunningProxy, database: Database
+) -> None:
+    with RawClient(proxy) as client:
+        client.query("BEGIN; SELECT pg_backend_pid()")
+        pid = int(dict(client.until_ready())[Answer.DATA_ROW][6:])
+        stop_reading(proxy)
+        assert database.run(f"SELECT pg_terminate_backend({pid}, 5000)")
+        client.query("SELECT 1")
+        assert client.error()[0] == "57P01"
+
+
+def test_a_server_connection_that_died_unnoticed_is_not_lent(one_connection: RunningProxy, database: Database) -> None:
+    client = one_connection.connect()
+    pid = backend(client)
+    eventually(lambda: one_connection.metrics()["DatabaseConnectionsCurrentlyBorrowed"] == 0)
+    stop_reading(one_connection)
+    assert database.run(f"SELECT pg_terminate_backend({pid}, 5000)")
+    assert backend(client) != pid
+
+
+def test_a_server_connection_that_breaks_off_is_told_as_such(proxy: RunningProxy) -> None:
+    with RawClient(proxy) as client:
+        client.query("BEGIN")
+        client.until_ready()
+        proxy.loop.call_soon_threadsafe(lambda: [server.transport.abort() for server in proxy.proxy.pool._connections])
+        assert client.error() == ("08006", "the connection to the database was lost in the middle of a request")
+        assert client.is_closed()
+
+
 def test_a_killed_idle_backend_is_not_noticed_by_any_client(proxy: RunningProxy, database: Database) -> None:
     client = proxy.connect()
     for _ in range(10):
@@ -398,16 +447,34 @@ def test_a_setting_that_changes_in_the_database_is_reported_to_clients(
         database.run("ALTER ROLE app RESET timezone")
 
 
-def test_a_client_that_reads_slowly_is_not_read_ahead_of(proxy: RunningProxy) -> None:
-    """800 MB of rows for a client that reads none of them: they stay in the database."""
+@pytest.mark.parametrize(
+    ("statement", "times"),
+    [("SELECT repeat('x', 1000000) FROM generate_series(1, 400)", 1), ("SELECT repeat('x', 1000000)", 400)],
+    ids=["many rows", "many answers"],
+)
+def test_a_client_that_reads_nothing_is_not_read_ahead_of(proxy: RunningProxy, statement: str, times: int) -> None:
+    """400 MB that nobody fetches stay in the database."""
+    before = resident_bytes()
     with RawClient(proxy) as client:
-        client.query("SELECT repeat('x', 1000000) FROM generate_series(1, 800)")
+        for _ in range(times):
+            client.query(statement)
         client.read()
-        sizes = [resident_bytes()]
         for _ in range(20):
             proxy.call(asyncio.sleep(0.01))
-            sizes.append(resident_bytes())
-    assert max(sizes) - min(sizes) < 50_000_000
+            assert resident_bytes() - before < 50_000_000
+
+
+def test_a_client_that_has_much_to_read_is_not_given_more(proxy: RunningProxy) -> None:
+    with RawClient(proxy) as client:
+        [session] = proxy.proxy.sessions
+        while not session._client._congested:
+            client.query("SELECT repeat('x', 100000)")
+            eventually(lambda: proxy.metrics()["DatabaseConnectionsCurrentlyBorrowed"] == 0)
+        before = resident_bytes()
+        client.query("SELECT repeat('x', 1000000) FROM generate_series(1, 400)")
+        for _ in range(20):
+            proxy.call(asyncio.sleep(0.01))
+            assert resident_bytes() - before < 50_000_000
 
 
 def resident_bytes() -> int:

@@ -331,12 +331,16 @@ def test_a_function_call_message_is_answered(proxy: RunningProxy, database: Data
         assert (kind, body) == (ord("V"), struct.pack("!ii", 4, 42))
 
 
+def borrowings(proxy: RunningProxy) -> int:
+    return proxy.proxy.metrics.borrow_latency.count
+
+
 def test_flush_alone_borrows_nothing_and_sync_alone_is_answered(proxy: RunningProxy) -> None:
     with RawClient(proxy) as client:
-        before = proxy.metrics()["DatabaseConnectionsCurrentlyBorrowed"]
+        before = borrowings(proxy)
         client.send(message(Request.FLUSH) + message(Request.SYNC))
         assert client.until_ready() == [(Answer.READY_FOR_QUERY, b"I")]
-        assert proxy.metrics()["DatabaseConnectionsCurrentlyBorrowed"] == before
+        assert borrowings(proxy) == before
 
 
 def test_rows_of_a_failed_copy_that_come_late_are_ignored(proxy: RunningProxy) -> None:
@@ -344,17 +348,25 @@ def test_rows_of_a_failed_copy_that_come_late_are_ignored(proxy: RunningProxy) -
         client.query("COPY item FROM STDIN")
         client.send(message(Request.COPY_DATA, b"no number\tx\n") + message(Request.COPY_DONE))
         assert [kind for kind, _ in client.until_ready()][-2:] == [Answer.ERROR, Answer.READY_FOR_QUERY]
-        client.send(message(Request.COPY_DATA, b"2\tx\n") * 3 + message(Request.COPY_DONE))
+        before = borrowings(proxy)
+        client.send(message(Request.COPY_DATA, b"2\tx\n" * 50_000) * 3 + message(Request.COPY_DONE))
+        client.send(message(Request.SYNC))
+        client.until_ready()
+        assert borrowings(proxy) == before
         client.query("SELECT 1")
         assert [kind for kind, _ in client.until_ready()] == [ord("T"), ord("D"), ord("C"), ord("Z")]
 
 
-def test_a_message_may_come_byte_by_byte(proxy: RunningProxy) -> None:
+@pytest.mark.parametrize("cut", [1, 4, 5, 6, 20])
+def test_a_message_may_come_in_pieces(proxy: RunningProxy, cut: int) -> None:
     with RawClient(proxy) as client:
-        for byte in message(Request.QUERY, c_string("SELECT 'slow'")) + message(Request.SYNC):
-            client.send(bytes((byte,)))
-        assert client.until_ready()[1] == (Answer.DATA_ROW, b"\0\1\0\0\0\4slow")
-        assert client.until_ready() == [(Answer.READY_FOR_QUERY, b"I")]
+        whole = message(Request.QUERY, c_string("SET work_mem = '5MB'"))
+        client.send(whole[:cut])
+        eventually(lambda: [session._partial for session in proxy.proxy.sessions] == [whole[:cut]])
+        client.send(whole[cut:])
+        client.until_ready()
+        [pinned] = proxy.metrics()["PinnedSessions"]
+        assert pinned["statement"] == "SET work_mem = '5MB'"
 
 
 def test_a_message_with_an_impossible_length_ends_the_client(proxy: RunningProxy) -> None:

@@ -180,7 +180,6 @@ def test_the_application_has_its_timeouts_from_the_first_session(application):
         "CREATE SCHEMA mine",
         "CREATE FUNCTION mine() RETURNS int LANGUAGE sql AS 'SELECT 1'",
         "CREATE VIEW mine AS SELECT 1",
-        "GRANT SELECT ON project TO PUBLIC",
         "ALTER TABLE project DISABLE TRIGGER ALL",
         "ALTER TABLE project ADD mine int",
         "DROP TABLE project",

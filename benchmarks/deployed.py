@@ -1,0 +1,98 @@
+"""The environment `local`, deployed by the real CDK CLI to a local AWS of its own, for as long as a block runs."""
+
+import contextlib
+import json
+import re
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from local.up import processes
+from local.up.aws import API_HANDLER, Account
+
+ROOT = Path(__file__).parents[1]
+STEP = re.compile(r"^  .* s$")  # what `local.up` prints of a step that is done
+
+
+@contextlib.contextmanager
+def deployed(state: Path, *, app: str | None = None) -> Iterator[Account]:
+    """Deploy, and take everything down at the end. `app` is the command of another CDK app than that of cdk.json.
+
+    Raises RuntimeError with what was printed when it does not come up.
+    """
+    port = free_port()
+    try:
+        _up(state, port, app)
+        yield Account(port, state)
+    finally:
+        _command(state, "down").communicate()
+
+
+def free_port() -> int:
+    """A port of 127.0.0.1 that nobody listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+        return port
+
+
+def api_function(account: Account) -> str:
+    """The name of the function behind the API."""
+    functions = account.client("lambda").list_functions()["Functions"]
+    (name,) = [str(found["FunctionName"]) for found in functions if found["Handler"] == API_HANDLER]
+    return name
+
+
+def child(account: Account, module: str) -> psutil.Process:
+    """The process that the local AWS runs this module in."""
+    emulator = processes.load(account.state / "emulator.json")
+    if emulator is None:
+        raise RuntimeError("the local AWS is not running")
+    (found,) = [each for each in emulator.children(recursive=True) if _runs(each, module)]
+    return found
+
+
+def route_event(method: str, route: str, tenant: str, body: object = None) -> dict[str, Any]:
+    """What the HTTP API sends its function for a request of this route (payload format 2.0)."""
+    path = route.replace("{tenant}", tenant)
+    return {
+        "version": "2.0",
+        "routeKey": f"{method} {route}",
+        "rawPath": path,
+        "rawQueryString": "",
+        "headers": {"content-type": "application/json"},
+        "pathParameters": {"tenant": tenant},
+        "requestContext": {"http": {"method": method, "path": path}, "routeKey": f"{method} {route}"},
+        "isBase64Encoded": False,
+        **({} if body is None else {"body": json.dumps(body)}),
+    }
+
+
+def _up(state: Path, port: int, app: str | None) -> None:
+    words = ["--port", str(port), *(["--app", app] if app else [])]
+    with _command(state, "up", *words) as process:
+        printed = []
+        for line in process.stdout or ():
+            printed.append(line)
+            if STEP.match(line):
+                print(line, end="", flush=True)
+    if process.returncode != 0:
+        raise RuntimeError("".join(printed))
+
+
+def _command(state: Path, *words: str) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "local.up", *words, "--state", str(state)]
+    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+
+def _runs(process: psutil.Process, module: str) -> bool:
+    try:
+        words = process.cmdline()
+    except psutil.Error:
+        return False
+    # A guard's command line holds the child's; the child's own begins with its interpreter.
+    return len(words) > 2 and words[1:3] == ["-m", module]

@@ -1,0 +1,1 @@
+"""`make spike`: many execution environments against one PostgreSQL, first directly, then through the stand-in."""

@@ -1,0 +1,92 @@
+"""The same with real functions: as many processes as the deployed function's reserved concurrency, and one more."""
+
+import json
+import shlex
+import sys
+import threading
+import time
+from collections import Counter
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from botocore.config import Config
+from botocore.exceptions import ClientError
+
+from benchmarks.deployed import api_function, deployed, route_event
+from local.postgres.server import SUPERUSER
+from local.up.aws import Account
+
+PATIENCE = 120  # seconds for all execution environments to exist
+HELD = 20  # seconds after which what holds the functions lets go in any case
+EVENT = route_event("GET", "/tenants/{tenant}/projects", "spike")
+FUNCTION_SESSIONS = "SELECT count(*) FROM pg_stat_activity WHERE usename = 'application'"
+
+
+def run(state: Path, reserved: int) -> dict[str, Any]:
+    """Deploy the function with this reserved concurrency, keep all of it busy, and ask for one more."""
+    app = shlex.join([sys.executable, "-m", "benchmarks.spike.app", str(reserved)])
+    with deployed(state, app=app) as account, ThreadPoolExecutor(reserved + 1) as threads:
+        return _Function(account, reserved, threads).fill()
+
+
+class _Function:
+    """The deployed function, invoked as the Lambda API allows."""
+
+    def __init__(self, account: Account, reserved: int, threads: ThreadPoolExecutor) -> None:
+        self._account, self._reserved, self._threads = account, reserved, threads
+        self._name = api_function(account)
+        # No retries: a 429 is what we want to see.
+        config = Config(max_pool_connections=reserved + 1, retries={"total_max_attempts": 1}, read_timeout=PATIENCE)
+        self._client = account.client("lambda", config)
+
+    def fill(self) -> dict[str, Any]:
+        """The figures."""
+        processes = self._start_all()
+        with self._superuser() as holder, self._superuser() as watcher:
+            holder.execute("BEGIN; LOCK TABLE project")
+            # Whatever goes wrong, the table is free again in time, and everybody gets an answer.
+            alarm = threading.Timer(HELD, holder.cancel)
+            alarm.start()
+            answers = [self._threads.submit(self._invoke) for _ in range(self._reserved + 1)]
+            first = self._first(answers)
+            (peak,) = watcher.execute(FUNCTION_SESSIONS).fetchone() or (0,)
+            holder.execute("ROLLBACK")
+            alarm.cancel()
+        statuses = Counter(str(answer.result()) for answer in answers)
+        return {
+            "reserved_concurrency": self._reserved,
+            "function_processes": processes,
+            "invocations_at_once": self._reserved + 1,
+            "first_answer_status": first,
+            "answers_by_status": dict(statuses),
+            "server_connections_while_all_wait": peak,
+        }
+
+    def _start_all(self) -> int:
+        """Invoke until every execution environment exists; how many do."""
+        deadline = time.monotonic() + PATIENCE
+        while time.monotonic() < deadline and self._processes() < self._reserved:
+            wait([self._threads.submit(self._invoke) for _ in range(self._reserved)])
+        return self._processes()
+
+    def _first(self, answers: list[Future[int]]) -> int:
+        done, _ = wait(answers, timeout=PATIENCE, return_when=FIRST_COMPLETED)
+        return next(iter(done)).result()
+
+    def _processes(self) -> int:
+        return len(self._account.function_processes(self._name))
+
+    def _invoke(self) -> int:
+        """The status of one invocation: the Lambda API's when it refuses, else the function's."""
+        try:
+            answer = self._client.invoke(FunctionName=self._name, Payload=json.dumps(EVENT))
+        except ClientError as error:
+            return int(error.response["ResponseMetadata"]["HTTPStatusCode"])
+        payload = json.loads(answer["Payload"].read())
+        return int(payload.get("statusCode", 500))
+
+    def _superuser(self) -> psycopg.Connection:
+        socket = str(self._account.database_socket())
+        return psycopg.connect(host=socket, user=SUPERUSER, dbname="projects", autocommit=True)

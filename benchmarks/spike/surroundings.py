@@ -1,0 +1,145 @@
+"""What the execution environments meet: one PostgreSQL with 100 connections, its TLS end, and the stand-in before it."""
+
+import asyncio
+import contextlib
+import json
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from benchmarks.data_plane import ACCESS_KEY, APPLICATION, DATABASE, HOST, PASSWORD, ROOT, as_superuser, database
+from local.certificates import root_bundle, server_certificate
+from local.postgres import Server
+from local.postgres.endpoint import Endpoint
+
+MAX_CONNECTIONS, POOL_PERCENT = 100, 20
+READY = '{"ready": true'
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """Where the two ways to PostgreSQL begin: ports of 127.0.0.1. `page` is the stand-in's live page."""
+
+    server: Server
+    certificates: Path
+    direct_port: int
+    pooled_port: int
+    page: str
+
+    def variables(self, port: int, seconds: float) -> dict[str, str]:
+        """A function's environment variables, its platform's included."""
+        return {
+            **ACCESS_KEY,
+            "DB_HOST": HOST,
+            "DB_PORT": str(port),
+            "DB_NAME": DATABASE,
+            "DB_USER": APPLICATION,
+            "DB_CONNECT_TIMEOUT_SECONDS": str(seconds),
+            "DB_DEADLINE_SECONDS": str(seconds),
+            "DB_CONNECTION_MAX_AGE_SECONDS": "3600",
+            "SSL_CERT_FILE": str(self.certificates / "ca.pem"),
+        }
+
+    def server_connections(self) -> int:
+        """The application's connections as the operating system sees them: PostgreSQL has a process for each."""
+        return sum(_title(child).startswith(f"postgres: {APPLICATION} ") for child in self._backends())
+
+    def empty(self) -> None:
+        """Delete what a phase has stored."""
+        with as_superuser(self.server) as connection:
+            connection.execute("TRUNCATE project")
+
+    def rows(self) -> int:
+        """The rows that are stored."""
+        with as_superuser(self.server) as connection:
+            (count,) = connection.execute("SELECT count(*) FROM project").fetchone() or (0,)
+            return int(count)
+
+    def _backends(self) -> list[psutil.Process]:
+        try:
+            return psutil.Process(self.server.process.pid).children()
+        except psutil.NoSuchProcess:
+            return []
+
+
+@contextlib.contextmanager
+def surroundings(directory: Path) -> Iterator[Surroundings]:
+    """All of it, running; ends with the block."""
+    certificates = directory / "certificates"
+    root_bundle(certificates)
+    with database(directory / "postgres", max_connections=str(MAX_CONNECTIONS)) as server:
+        _trust_the_application(server)
+        with _endpoint(server, certificates) as direct, _stand_in(server, certificates, directory) as (pooled, page):
+            yield Surroundings(server, certificates, direct, pooled, page)
+
+
+def _trust_the_application(server: Server) -> None:
+    """Let it log in without a password: PostgreSQL itself knows no IAM token."""
+    access = server.directory / "data" / "pg_hba.conf"
+    access.write_text(f"local all {APPLICATION} trust\n{access.read_text()}")
+    with as_superuser(server) as connection:
+        connection.execute("SELECT pg_reload_conf()")
+
+
+@contextlib.contextmanager
+def _endpoint(server: Server, certificates: Path) -> Iterator[int]:
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever, daemon=True)
+    thread.start()
+    endpoint = Endpoint(server.socket_directory, *server_certificate(certificates, HOST))
+    listener = asyncio.run_coroutine_threadsafe(endpoint.listen(HOST, 0), loop).result()
+    yield listener.sockets[0].getsockname()[1]
+    asyncio.run_coroutine_threadsafe(_close(listener), loop).result()
+    loop.call_soon_threadsafe(loop.stop)
+    thread.join()
+    loop.close()
+
+
+async def _close(listener: asyncio.Server) -> None:
+    listener.close()
+    others = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in others:
+        task.cancel()
+    await asyncio.gather(*others, return_exceptions=True)
+
+
+@contextlib.contextmanager
+def _stand_in(server: Server, certificates: Path, directory: Path) -> Iterator[tuple[int, str]]:
+    certificate, key = server_certificate(certificates, HOST)
+    credentials, access_keys = directory / "credentials.json", directory / "access-keys.json"
+    credentials.write_text(json.dumps({APPLICATION: PASSWORD}))
+    access_key = {"secret_access_key": ACCESS_KEY["AWS_SECRET_ACCESS_KEY"], "session_token": None}
+    access_keys.write_text(json.dumps({ACCESS_KEY["AWS_ACCESS_KEY_ID"]: access_key}))
+    command = [
+        *(sys.executable, "-m", "local.rds_proxy", "--listen", f"{HOST}:0", "--metrics", f"{HOST}:0"),
+        *("--tls-certificate", str(certificate), "--tls-key", str(key), "--upstream", str(server.socket_directory)),
+        *("--region", ACCESS_KEY["AWS_REGION"], "--credentials", str(credentials), "--access-keys", str(access_keys)),
+        *("--max-connections-percent", str(POOL_PERCENT), "--max-idle-connections-percent", str(POOL_PERCENT)),
+    ]
+    with (directory / "stand-in.log").open("w") as log:
+        # A session of its own: Ctrl-C at a terminal is for us, who then end it in order.
+        process = subprocess.Popen(
+            command, cwd=ROOT, stdout=subprocess.PIPE, stderr=log, text=True, start_new_session=True
+        )
+    try:
+        line = process.stdout.readline() if process.stdout else ""
+        if not line.startswith(READY):
+            raise RuntimeError(f"the stand-in did not start:\n{(directory / 'stand-in.log').read_text()}")
+        ready = json.loads(line)
+        yield ready["port"], ready["metrics"]
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=30)
+
+
+def _title(process: psutil.Process) -> str:
+    try:
+        return " ".join(process.cmdline())
+    except psutil.Error:
+        return ""  # it has ended

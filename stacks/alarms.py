@@ -1,0 +1,43 @@
+"""The alarms of stacks/alarm_plan.py, with the budget's thresholds."""
+
+from aws_cdk import aws_cloudwatch as cloudwatch
+from constructs import Construct
+
+from stacks.alarm_plan import AlarmPlan, alarm_plans
+from stacks.config import Environment
+from stacks.metrics import Metrics
+from stacks.notifications import Notifications
+
+
+class Alarms(Construct):
+    """An alarm for each plan; each says why, and which page of the runbook helps."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        metrics: Metrics,
+        notifications: Notifications,
+        environment: Environment,
+    ) -> None:
+        super().__init__(scope, id)
+        plans = alarm_plans(environment.budget, environment.store.allocated_storage_gib)
+        self.alarms = [self._alarm(plan, metrics, environment.runbook) for plan in plans]
+        for alarm in self.alarms:
+            notifications.tell_of(alarm)
+
+    def _alarm(self, plan: AlarmPlan, metrics: Metrics, runbook: str) -> cloudwatch.Alarm:
+        comparison = cloudwatch.ComparisonOperator
+        return cloudwatch.Alarm(
+            self,
+            plan.id,
+            alarm_description=f"{plan.why}. Runbook: {runbook}#{plan.page}",
+            metric=metrics.metric(plan.about, plan.metric, plan.statistic),
+            threshold=plan.threshold,
+            comparison_operator=comparison.LESS_THAN_THRESHOLD if plan.below else comparison.GREATER_THAN_THRESHOLD,
+            datapoints_to_alarm=plan.minutes,
+            evaluation_periods=plan.of,
+            # a proxy without traffic, and a function that nobody calls, publish nothing
+            treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
+        )

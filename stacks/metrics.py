@@ -1,0 +1,45 @@
+"""CloudWatch's metrics of what is on a request's path, under the names and dimensions that AWS publishes them with."""
+
+from aws_cdk import Duration
+from aws_cdk import aws_cloudwatch as cloudwatch
+
+from stacks import alarm_plan as about
+
+MINUTE = Duration.minutes(1)
+NAMESPACES = {
+    about.API: "AWS/ApiGateway",
+    about.FUNCTION: "AWS/Lambda",
+    about.ACCOUNT: "AWS/Lambda",
+    about.PROXY: "AWS/RDS",
+    about.TARGET: "AWS/RDS",
+    about.DATABASE: "AWS/RDS",
+}
+
+
+class Metrics:
+    """The metrics of one environment.
+
+    RDS publishes a proxy's metrics for each of its nodes: counts are summed, never averaged.
+    Source: Amazon RDS User Guide, "Monitoring RDS Proxy metrics with Amazon CloudWatch", dimension sets 1 and 4.
+    """
+
+    def __init__(self, *, api_id: str, function_name: str, proxy_name: str, database_name: str) -> None:
+        self._dimensions = {
+            about.API: {"ApiId": api_id},
+            about.FUNCTION: {"FunctionName": function_name},
+            about.ACCOUNT: {},
+            about.PROXY: {"ProxyName": proxy_name},
+            about.TARGET: {"ProxyName": proxy_name, "TargetGroup": "default", "TargetRole": "READ_WRITE"},
+            about.DATABASE: {"DBInstanceIdentifier": database_name},
+        }
+
+    def metric(self, what: str, name: str, statistic: str, label: str | None = None) -> cloudwatch.Metric:
+        """A metric of one of the things of stacks/alarm_plan.py, by the minute."""
+        return cloudwatch.Metric(
+            namespace=NAMESPACES[what],
+            metric_name=name,
+            dimensions_map=self._dimensions[what],
+            statistic=statistic,
+            period=MINUTE,
+            label=label,
+        )

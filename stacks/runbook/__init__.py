@@ -1,0 +1,1 @@
+"""docs/runbook.md and docs/environments/, made from the environments' own numbers: `python -m stacks.runbook`."""

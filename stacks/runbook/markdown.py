@@ -1,0 +1,16 @@
+"""Pieces of Markdown."""
+
+from collections.abc import Iterable, Sequence
+
+NOTE = "<!-- Made by `python -m stacks.runbook` from stacks/environments.py: change that, and run it again. -->"
+
+
+def table(heading: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A table; a bar in a cell would end it."""
+    lines = [heading, ["---"] * len(heading), *rows]
+    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
+
+
+def code(text: str) -> str:
+    """Text as code."""
+    return f"`{text}`"
