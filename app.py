@@ -6,6 +6,7 @@ from typing import Any
 from aws_cdk import App, Validations
 from cdk_nag import AwsSolutionsChecks, ServerlessChecks
 
+from stacks.checks.plugin import ProxyChecks
 from stacks.config import Environment
 from stacks.environments import ENVIRONMENTS
 from stacks.stage import EnvironmentStage
@@ -21,7 +22,7 @@ def build(
     app = App(analytics_reporting=False, context=context, outdir=outdir)
     for environment in environments:
         EnvironmentStage(app, environment=environment)
-    Validations.of(app).add_plugins(AwsSolutionsChecks(app), ServerlessChecks(app))
+    Validations.of(app).add_plugins(AwsSolutionsChecks(app), ServerlessChecks(app), ProxyChecks(app))
     return app
 
 

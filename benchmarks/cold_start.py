@@ -20,7 +20,6 @@ from benchmarks.measure import cpu_seconds_of, interleave, ratio, table
 
 SHIPPED = "the zip that ships"
 NOTHING = "null handler"
-SDK = ("boto3", "botocore", "s3transfer", "urllib3")
 
 
 class Start(NamedTuple):
@@ -54,8 +53,12 @@ def observe(function: Function, proxy: Proxy, log: Path) -> Start:
     log.write_text("")
     with function.start(proxy, log, PYTHONVERBOSE="1") as environment:
         ask(environment, event("GET /tenants/{tenant}/projects"))
-    said = log.read_text(errors="replace")
-    source = re.escape(str(function.task_root))
+    return what_was_said(log, function.task_root)
+
+
+def what_was_said(log: Path, task_root: Path) -> Start:
+    """Read the log of a function that ran with PYTHONVERBOSE=1."""
+    said, source = log.read_text(errors="replace"), re.escape(str(task_root))
     return Start(
         frozenset(re.findall(r"^import '?([\w.]+)'? #", said, re.MULTILINE)),
         tuple(re.findall(rf"^# code object from '?({source}/[^']+\.py)'?$", said, re.MULTILINE)),

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import re
 import socket
 import subprocess
@@ -10,12 +11,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import boto3
 import psutil
+from botocore.config import Config
 
 from local.up import processes
-from local.up.aws import API_HANDLER, Account
+from local.up.aws import ACCESS_KEY, API_HANDLER, SECRET, Account
 
 ROOT = Path(__file__).parents[1]
+READ_SECONDS = 120
 STEP = re.compile(r"^  .* s$")  # what `local.up` prints of a step that is done
 
 
@@ -47,13 +51,27 @@ def api_function(account: Account) -> str:
     return name
 
 
-def child(account: Account, module: str) -> psutil.Process:
+def lambda_client(account: Account, *, connections: int) -> Any:
+    """A client for so many invocations at once. It never retries: a 429 is an answer too."""
+    return boto3.client(
+        "lambda",
+        endpoint_url=account.endpoint,
+        region_name=account.region,
+        aws_access_key_id=ACCESS_KEY,
+        aws_secret_access_key=SECRET,
+        config=Config(max_pool_connections=connections, retries={"total_max_attempts": 1}, read_timeout=READ_SECONDS),
+    )
+
+
+def process_of(account: Account, module: str) -> psutil.Process:
     """The process that the local AWS runs this module in."""
-    emulator = processes.load(account.state / "emulator.json")
-    if emulator is None:
-        raise RuntimeError("the local AWS is not running")
-    (found,) = [each for each in emulator.children(recursive=True) if _runs(each, module)]
+    (found,) = [each for each in _emulator(account).children(recursive=True) if _runs(each, module)]
     return found
+
+
+def function_processes(account: Account, function: str) -> int:
+    """How many execution environments a function has now: each is a process."""
+    return sum(_function_of(each) == function for each in _emulator(account).children())
 
 
 def route_event(method: str, route: str, tenant: str, body: object = None) -> dict[str, Any]:
@@ -86,7 +104,32 @@ def _up(state: Path, port: int, app: str | None) -> None:
 
 def _command(state: Path, *words: str) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "local.up", *words, "--state", str(state)]
-    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    # cdk.json says `python3`, and means the one with our packages.
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
+    return subprocess.Popen(
+        command,
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env={**os.environ, "PATH": path},
+        start_new_session=True,  # Ctrl-C at a terminal is for us, who then end it in order
+    )
+
+
+def _emulator(account: Account) -> psutil.Process:
+    emulator = processes.load(account.state / "emulator.json")
+    if emulator is None:
+        raise RuntimeError("the local AWS is not running")
+    return emulator
+
+
+def _function_of(process: psutil.Process) -> str | None:
+    try:
+        name: str | None = process.environ().get("AWS_LAMBDA_FUNCTION_NAME")
+    except psutil.Error:
+        return None
+    return name
 
 
 def _runs(process: psutil.Process, module: str) -> bool:

@@ -10,6 +10,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
@@ -76,9 +77,9 @@ def _count(function: Function, proxy: Proxy, log: Path) -> Counts:
         ask(environment, GET)
         first = network.connections + network.turns - before
         network.delay_ms = 0
-        _seconds(environment, WARM_UP)
+        _latency(environment, WARM_UP)
         network.delay_ms = DELAY_MS
-        counted = network.count(lambda: _seconds(environment, COUNTED))
+        counted = network.count(lambda: _latency(environment, COUNTED))
         slope = _slope(environment, proxy)
         metrics = proxy.metrics()
     return Counts(
@@ -96,7 +97,7 @@ def _slope(environment: ExecutionEnvironment, proxy: Proxy) -> float:
     for _ in range(SLOPES):
         for delay, found in taken.items():
             proxy.forwarder.delay_ms = delay
-            found.append(_seconds(environment, 1))
+            found.append(_latency(environment, 1))
     return 1000 * (statistics.median(taken[DELAY_MS]) - statistics.median(taken[0])) / DELAY_MS
 
 
@@ -105,18 +106,20 @@ def _time(function: Function, proxy: Proxy, log: Path) -> Times:
     with function.start(proxy, log) as environment:
         environment.wait_until_ready()
         init_cpu = cpu_seconds_of(environment.process.pid)
-        _seconds(environment, WARM_UP)
+        _latency(environment, WARM_UP)
         warm_cpu = cpu_seconds_of(environment.process.pid)
-        latency = _seconds(environment, REQUESTS)
+        latency = _latency(environment, REQUESTS)
         warm_cpu = cpu_seconds_of(environment.process.pid) - warm_cpu
     return Times(init_cpu, warm_cpu / REQUESTS, latency)
 
 
-def _seconds(environment: ExecutionEnvironment, requests: int) -> float:
-    started = time.perf_counter()
+def _latency(environment: ExecutionEnvironment, requests: int) -> float:
+    """The median of some requests, in seconds."""
+    moments = [time.perf_counter()]
     for _ in range(requests):
         ask(environment, GET)
-    return (time.perf_counter() - started) / requests
+        moments.append(time.perf_counter())
+    return statistics.median(after - before for before, after in pairwise(moments))
 
 
 def _ratios(times: Sequence[Times], ours: Sequence[Times]) -> dict[str, Ratio]:

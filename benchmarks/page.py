@@ -8,6 +8,7 @@ from pathlib import Path
 WIDTH, HEIGHT = 640, 300
 LEFT, RIGHT, TOP, BOTTOM = 52, 12, 12, 36
 TICKS = 5
+LEFT_CELL = ' class="left"'
 
 STYLE = """
 :root { color-scheme: light dark; --page: #fff; --ink: #1a1d21; --soft: #5b6470; --line: #d5dae0; --panel: #f6f8fa;
@@ -38,9 +39,10 @@ polyline { fill: none; stroke-width: 2.5; stroke-linejoin: round; }
 .key.shade { background: var(--shade); height: .8em; margin-bottom: -.05em; }
 .legend { display: flex; flex-wrap: wrap; gap: .25rem 1.25rem; margin: .5rem 0 1rem; padding: 0; list-style: none; }
 .table { overflow-x: auto; } table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
-th, td { padding: .3rem .75rem .3rem 0; border-bottom: 1px solid var(--line); text-align: right; white-space: nowrap; }
-th { vertical-align: bottom; white-space: normal; min-width: 4.5rem; } th:first-child, td:first-child { text-align: left;
-  min-width: 8rem; }
+th, td { padding: .3rem .75rem .3rem 0; border-bottom: 1px solid var(--line); text-align: right;
+  white-space: nowrap; }
+th { vertical-align: bottom; white-space: normal; min-width: 4.5rem; } th:first-child,
+td:first-child { text-align: left; min-width: 8rem; }
 td.left, th.left { text-align: left; white-space: normal; }
 :focus-visible { outline: 3px solid var(--a); outline-offset: 2px; }
 """
@@ -124,7 +126,7 @@ def table(rows: Sequence[Sequence[object]], header: Sequence[str], left: Sequenc
 
     def cells(row: Sequence[object], tag: str) -> str:
         return "".join(
-            f"<{tag}{' class="left"' if column in left else ''}>{html.escape(str(cell))}</{tag}>"
+            f"<{tag}{LEFT_CELL if column in left else ''}>{html.escape(str(cell))}</{tag}>"
             for column, cell in enumerate(row)
         )
 
@@ -141,7 +143,7 @@ def legend(entries: Sequence[tuple[str, str]]) -> str:
 
 def write(path: Path, title: str, body: str) -> None:
     """Write the page."""
-    head = f'<meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">'
+    head = '<meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">'
     head += f"<title>{html.escape(title)}</title><style>{STYLE}</style>"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(f'<!DOCTYPE html>\n<html lang="en"><head>{head}</head><body>{body}</body></html>\n')

@@ -47,8 +47,11 @@ def alarm_plans(budget: Budget, allocated_storage_gib: int) -> list[AlarmPlan]:
 
 
 def pinned_threshold(budget: Budget) -> int:
-    """Pinned sessions from which sharing connections fails: a tenth of the pool, and more than three."""
-    return max(3, budget.pool // 10)
+    """Pinned sessions from which sharing connections fails: a tenth of what there can be, and three at least.
+
+    There can be no more than clients, however large the pool is.
+    """
+    return max(3, min(budget.pool, budget.clients) // 10)
 
 
 def busy_threshold(budget: Budget) -> int:
@@ -119,12 +122,17 @@ def _proxy(budget: Budget) -> Iterator[AlarmPlan]:
     yield AlarmPlan(
         id="ProxyPinnedSessions", about=PROXY, metric="DatabaseConnectionsCurrentlySessionPinned", statistic="Sum",
         threshold=pinned_threshold(budget), page="pinning",
-        why=f"sessions keep server connections to themselves, and the pool of {budget.pool} is shared no longer",
+        why=f"sessions of {budget.clients} clients keep server connections to themselves instead of sharing them",
     )  # fmt: skip
     yield AlarmPlan(
         id="ProxyConnections", about=PROXY, metric="DatabaseConnections", statistic="Sum",
         threshold=busy_threshold(budget), minutes=3, of=3, page="exhaustion",
         why=f"80 % of the pool of {budget.pool} are open; the plan needs {budget.needed}",
+    )  # fmt: skip
+    yield AlarmPlan(
+        id="ProxyBusy", about=PROXY, metric="DatabaseConnectionsCurrentlyBorrowed", statistic="Sum",
+        threshold=budget.needed, minutes=15, of=15, page="numbers",
+        why="more server connections are in use than the plan needs: its durations are no longer true, measure again",
     )  # fmt: skip
     yield AlarmPlan(
         id="ProxyAllowed", about=PROXY, metric="MaxDatabaseConnectionsAllowed", statistic="Sum",

@@ -8,7 +8,7 @@ from functools import cached_property
 from stacks.budget.rules import refuse_budget
 from stacks.capacity import Budget
 from stacks.instance_classes import INSTANCE_CLASSES
-from stacks.plan import HTTP_API_TIMEOUT_SECONDS, Plan, Workload, check, durations, limited, unknown_class
+from stacks.plan import HTTP_API_TIMEOUT_SECONDS, Plan, Workload, bad_address, check, durations, limited, unknown_class
 from stacks.refusal import above, flag, like, one_of, refuse, whole
 from stacks.runtime import Runtime
 
@@ -287,10 +287,7 @@ class Environment:
                 f"since RDS Proxy for PostgreSQL listens on {PROXY_PORT} only: leave it out"
             )
         yield from limited(self, "account_concurrency")
-        if self.alarm_address is not None:
-            yield like(
-                "alarm_address", self.alarm_address, r"[^@\s]+@[^@\s]+\.[^@\s]+", "an address such as a@b.example"
-            )
+        yield bad_address(self.alarm_address)
         yield like("runbook", self.runbook, r"\S+", "a path or an address of this folder's docs/runbook.md")
 
     def _network_problem(self) -> str | None:

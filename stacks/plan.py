@@ -6,7 +6,7 @@ from fractions import Fraction
 from typing import Any, Self
 
 from stacks.instance_classes import instance_class
-from stacks.refusal import above, flag, refuse, whole
+from stacks.refusal import above, flag, like, refuse, whole
 
 INVOCATIONS_A_SECOND = 10  # Lambda: for each unit of concurrency, however short the invocations
 HTTP_API_TIMEOUT_SECONDS = 30  # hard limit of an HTTP API's integration
@@ -101,6 +101,7 @@ class Plan:
             None if self.workloads else "workloads are none, allowed is one and more",
             *limited(self, *LIMITS),
             unknown_class(self.instance),
+            bad_address(self.alarm_address),
             *(flag(name, getattr(self, name)) for name in ("multi_az", "retain", "debug_logging")),
         ]
 
@@ -178,6 +179,13 @@ def unknown_class(name: str) -> str | None:
     except ValueError as error:
         return str(error)
     return None
+
+
+def bad_address(address: object) -> str | None:
+    """Nothing, or what is wrong with an e-mail address; None is nobody's."""
+    if address is None:
+        return None
+    return like("alarm_address", address, r"[^@\s]+@[^@\s]+\.[^@\s]+", "an address such as operations@example.com")
 
 
 def exactly(number: float) -> Fraction:

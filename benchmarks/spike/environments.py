@@ -22,7 +22,7 @@ TENANT = "spike"
 
 
 def run(pipe: Connection, count: int, job: Job) -> None:
-    """Have `count` execution environments wait for a word, let them go, tell how they fare, and end them all at once."""
+    """Have `count` execution environments wait for a word, let them go, tell how they fare, end them all."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for whoever started us
     os.environ.update(job.variables)
     outcome, lock = Outcome(), threading.Lock()

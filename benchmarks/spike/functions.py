@@ -3,7 +3,6 @@
 import json
 import shlex
 import sys
-import threading
 import time
 from collections import Counter
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -11,15 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
-from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from benchmarks.deployed import api_function, deployed, route_event
+from benchmarks.deployed import api_function, deployed, function_processes, lambda_client, route_event
 from local.postgres.server import SUPERUSER
 from local.up.aws import Account
 
 PATIENCE = 120  # seconds for all execution environments to exist
-HELD = 20  # seconds after which what holds the functions lets go in any case
+HELD = 20  # seconds after which what keeps the functions waiting lets go in any case
 EVENT = route_event("GET", "/tenants/{tenant}/projects", "spike")
 FUNCTION_SESSIONS = "SELECT count(*) FROM pg_stat_activity WHERE usename = 'application'"
 
@@ -37,23 +35,19 @@ class _Function:
     def __init__(self, account: Account, reserved: int, threads: ThreadPoolExecutor) -> None:
         self._account, self._reserved, self._threads = account, reserved, threads
         self._name = api_function(account)
-        # No retries: a 429 is what we want to see.
-        config = Config(max_pool_connections=reserved + 1, retries={"total_max_attempts": 1}, read_timeout=PATIENCE)
-        self._client = account.client("lambda", config)
+        self._client = lambda_client(account, connections=reserved + 1)
 
     def fill(self) -> dict[str, Any]:
         """The figures."""
         processes = self._start_all()
         with self._superuser() as holder, self._superuser() as watcher:
+            # Whatever goes wrong here, the table is free again in time, and everybody gets an answer.
+            holder.execute(f"SET idle_in_transaction_session_timeout = '{HELD}s'")
             holder.execute("BEGIN; LOCK TABLE project")
-            # Whatever goes wrong, the table is free again in time, and everybody gets an answer.
-            alarm = threading.Timer(HELD, holder.cancel)
-            alarm.start()
             answers = [self._threads.submit(self._invoke) for _ in range(self._reserved + 1)]
             first = self._first(answers)
-            (peak,) = watcher.execute(FUNCTION_SESSIONS).fetchone() or (0,)
+            peak = self._most_sessions(watcher)
             holder.execute("ROLLBACK")
-            alarm.cancel()
         statuses = Counter(str(answer.result()) for answer in answers)
         return {
             "reserved_concurrency": self._reserved,
@@ -75,8 +69,16 @@ class _Function:
         done, _ = wait(answers, timeout=PATIENCE, return_when=FIRST_COMPLETED)
         return next(iter(done)).result()
 
+    def _most_sessions(self, watcher: psycopg.Connection) -> int:
+        """How many sessions the functions have in the database, when all have or a second has passed."""
+        deadline, most = time.monotonic() + 1, 0
+        while most < self._reserved and time.monotonic() < deadline:
+            (count,) = watcher.execute(FUNCTION_SESSIONS).fetchone() or (0,)
+            most = max(most, count)
+        return most
+
     def _processes(self) -> int:
-        return len(self._account.function_processes(self._name))
+        return function_processes(self._account, self._name)
 
     def _invoke(self) -> int:
         """The status of one invocation: the Lambda API's when it refuses, else the function's."""

@@ -1,4 +1,4 @@
-"""What the execution environments meet: one PostgreSQL with 100 connections, its TLS end, and the stand-in before it."""
+"""What the execution environments meet: PostgreSQL with 100 connections, its TLS end, and the stand-in before it."""
 
 import asyncio
 import contextlib
@@ -63,9 +63,10 @@ class Surroundings:
 
     def _backends(self) -> list[psutil.Process]:
         try:
-            return psutil.Process(self.server.process.pid).children()
+            found: list[psutil.Process] = psutil.Process(self.server.process.pid).children()
         except psutil.NoSuchProcess:
             return []
+        return found
 
 
 @contextlib.contextmanager

@@ -13,6 +13,8 @@ LONGEST_PAUSE = 0.8  # seconds
 UNDONE = {
     "40001",  # serialization_failure
     "40P01",  # deadlock_detected
+    "28000",  # invalid_authorization_specification, and
+    "28P01",  # invalid_password: of the proxy, which could not log in for a statement, and not of ours
     "25006",  # read_only_sql_transaction: the connection still leads to what was the primary before a failover
     "53300",  # too_many_connections
     "57P03",  # cannot_connect_now

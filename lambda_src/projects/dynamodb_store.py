@@ -46,7 +46,7 @@ class DynamoDbStore:
         try:
             self._table.request(
                 "put_item",
-                Item=_item(project),
+                Item=as_item(project),
                 ConditionExpression="attribute_not_exists(PK)",
                 ReturnValuesOnConditionCheckFailure="ALL_OLD",
             )
@@ -189,7 +189,8 @@ def _place(tenant: str, position: Position) -> Json:
     return {**_key(tenant, id), "GSI1SK": {"S": f"PROJECT#{created_at}#{id}"}}
 
 
-def _item(project: Project) -> Json:
+def as_item(project: Project) -> Json:
+    """What the table holds of a project."""
     return {
         **_place(project.tenant, Position(project.created_at, project.id)),
         "GSI1PK": {"S": f"PROJECT#{project.id}"},

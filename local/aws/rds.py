@@ -94,7 +94,8 @@ class Databases:
             "certificates": str(self._emulation.certificates),
             "database": properties.get("DBName", "postgres"),
             "master_user": properties["MasterUsername"],
-            "master_password": properties["MasterUserPassword"],
+            "master_password": None if master_uses_iam(properties) else properties["MasterUserPassword"],
+            "iam": self._iam(identifier) if enables_iam(properties) else None,
             "parameters": self._parameters(properties.get("DBParameterGroupName")),
         }
         command = Command("local.postgres", standard_input=description)
@@ -102,6 +103,15 @@ class Databases:
         internals.set_instance_address(identifier, address)
         self._properties[identifier] = properties
         self.running[identifier] = RunningInstance(address, port, ready["socket_directory"])
+
+    def _iam(self, identifier: str) -> dict[str, str | None]:
+        found = self._emulation.client("rds").describe_db_instances(DBInstanceIdentifier=identifier)["DBInstances"]
+        return {
+            "access_keys": str(self._emulation.access_keys),
+            "region": internals.region(),
+            "connect_arn": self._emulation.connect_arn(found[0]["DbiResourceId"]),
+            "endpoint": self._emulation.endpoint,
+        }
 
     def _end(self, identifier: str) -> None:
         self._emulation.children.stop(f"rds-{identifier}")
@@ -129,11 +139,23 @@ def check(properties: Properties) -> None:
     engine = properties.get("Engine")
     if engine != "postgres":
         raise ResourceError(f"the local AWS has no engine {engine!r}: it runs DB instances of the engine 'postgres'")
-    if missing := [name for name in ("MasterUsername", "MasterUserPassword") if not properties.get(name)]:
+    needed = ["MasterUsername", *([] if master_uses_iam(properties) else ["MasterUserPassword"])]
+    if missing := [name for name in needed if not properties.get(name)]:
         raise ResourceError(
-            f"the local AWS needs {' and '.join(missing)} of a DB instance: it neither manages master passwords nor "
-            "lets the master user log in by IAM"
+            f"the local AWS needs {' and '.join(missing)} of a DB instance: it does not manage master passwords"
         )
+    if master_uses_iam(properties) and not enables_iam(properties):
+        raise ResourceError("MasterUserAuthenticationType is iam-db-auth: set EnableIAMDatabaseAuthentication as well")
+
+
+def enables_iam(properties: Properties) -> bool:
+    """Whether an instance has IAM database authentication."""
+    return str(properties.get("EnableIAMDatabaseAuthentication", False)).lower() == "true"
+
+
+def master_uses_iam(properties: Properties) -> bool:
+    """Whether the master user logs in by IAM, and has no password."""
+    return bool(properties.get("MasterUserAuthenticationType", "password") == "iam-db-auth")
 
 
 def community_parameters(parameters: Mapping[str, Any]) -> dict[str, str]:

@@ -132,11 +132,10 @@ class Proxies:
         limits = group["ConnectionPoolConfig"]
         flags = {
             "--listen": f"{proxy['Endpoint']}:{instance.port}",
+            "--metrics": f"{proxy['Endpoint']}:0",
             "--certificates": self._emulation.certificates,
             "--region": internals.region(),
-            "--upstream": instance.socket_directory,
             "--access-keys": self._emulation.access_keys,
-            "--iam-auth": proxy["Auth"][0].get("IAMAuth", "DISABLED").lower(),
             "--max-connections-percent": limits["MaxConnectionsPercent"],
             "--max-idle-connections-percent": limits["MaxIdleConnectionsPercent"],
             "--connection-borrow-timeout": limits["ConnectionBorrowTimeout"],
@@ -150,13 +149,14 @@ class Proxies:
         return Command("local.rds_proxy", tuple(words), environment=self._environment(proxy["RoleArn"]))
 
     def _logins(self, proxy: Mapping[str, Any], instance: RunningInstance) -> list[str]:
-        """How it logs in to its target: by IAM as any client does, or to PostgreSQL's own socket with a password."""
+        """How clients log in, and how it logs in to its target: by IAM as any client, or on its socket by password."""
         if proxy.get("DefaultAuthScheme") == "IAM_AUTH":
             root = self._emulation.certificates / "ca.pem"
             upstream = ["--upstream", f"{instance.address}:{instance.port}", "--upstream-root-certificate", str(root)]
             return [*upstream, "--database-iam"]
         secrets = [word for each in proxy["Auth"] for word in ("--secret-arn", each["SecretArn"])]
-        return ["--upstream", instance.socket_directory, *secrets]
+        mode = proxy["Auth"][0].get("IAMAuth", "DISABLED").lower()
+        return ["--upstream", instance.socket_directory, "--iam-auth", mode, *secrets]
 
     def _environment(self, role: str) -> dict[str, str]:
         """The proxy reads its secrets as its own role, so that a missing grant shows where IAM is enforced."""

@@ -7,8 +7,11 @@ import struct
 from collections.abc import Coroutine
 from pathlib import Path
 
+from local.postgres.iam import IamLogins
+
 SSL_REQUEST = struct.pack("!II", 8, 80877103)
 GSS_REQUEST = struct.pack("!II", 8, 80877104)
+LEAST_STARTUP, LONGEST_STARTUP = 8, 10_000  # bytes; PostgreSQL's own limits
 CHUNK = 64 * 1024  # bytes
 
 
@@ -18,7 +21,8 @@ class Endpoint:
     A client that does not ask for TLS is refused with the words PostgreSQL uses under `rds.force_ssl=1`.
     """
 
-    def __init__(self, socket_directory: Path, certificate: Path, key: Path) -> None:
+    def __init__(self, socket_directory: Path, certificate: Path, key: Path, iam: IamLogins | None = None) -> None:
+        self._iam = iam
         self._socket = socket_directory / ".s.PGSQL.5432"
         self._tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self._tls.minimum_version = ssl.TLSVersion.TLSv1_2
@@ -30,8 +34,9 @@ class Endpoint:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            if await self._secure(reader, writer):
+            if await self._secure(reader, writer) and (startup := await self._startup(reader, writer)):
                 upstream_reader, upstream_writer = await asyncio.open_unix_connection(str(self._socket))
+                upstream_writer.write(startup)
                 await _until_either_ends(_copy(reader, upstream_writer), _copy(upstream_reader, writer))
                 await _close(upstream_writer)
         except (OSError, EOFError, ssl.SSLError):
@@ -53,6 +58,18 @@ class Endpoint:
         await writer.drain()
         await writer.start_tls(self._tls)
         return True
+
+    async def _startup(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bytes | None:
+        """The client's first message, or nothing when it was refused."""
+        length = await reader.readexactly(4)
+        size = int.from_bytes(length)
+        if not LEAST_STARTUP <= size <= LONGEST_STARTUP:
+            raise EOFError
+        startup = length + await reader.readexactly(size - 4)
+        if self._iam is not None and (words := await self._iam.refuses(startup, reader, writer)):
+            writer.write(_refusal(words))
+            return None
+        return startup
 
 
 def _refusal(message: str) -> bytes:

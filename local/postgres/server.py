@@ -8,7 +8,7 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO, Self
 
@@ -19,20 +19,25 @@ STOP_SECONDS = 60
 
 # Rows that were acknowledged survive a crash of the server (kill -9), though not of the machine.
 DEFAULTS = {"listen_addresses": "", "fsync": "off", "log_line_prefix": "%m [%p] %u@%d ", "log_connections": "off"}
-ACCESS = f"local all {SUPERUSER} trust\nlocal all all scram-sha-256\n"
+TRUSTED = f"local all {SUPERUSER} trust"
+OTHERS = "local all all scram-sha-256"
 
 
 class Server:
     """A PostgreSQL server that listens on a Unix socket only, with its data, log and socket below `directory`.
 
     `parameters` are PostgreSQL's own, such as `{"max_connections": "100"}`. The superuser `rdsadmin` needs no password
-    on the socket; every other role is asked for one (SCRAM). Works as root too: PostgreSQL refuses to, so it runs as
+    on the socket; every other role is asked for one (SCRAM), unless a line of `access`, as in pg_hba.conf, says
+    otherwise. Works as root too: PostgreSQL refuses to, so it runs as
     `nobody`, with the capability to pass through a folder that only root can read.
     """
 
-    def __init__(self, directory: Path, parameters: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, directory: Path, parameters: Mapping[str, str] | None = None, access: Sequence[str] = ()
+    ) -> None:
         self.directory = directory.absolute()
         self.parameters = {**DEFAULTS, **(parameters or {})}
+        self._access = "\n".join([TRUSTED, *access, OTHERS, ""])
         self.log = self.directory / "postgresql.log"
         self._data = self.directory / "data"
         self._process: subprocess.Popen[bytes] | None = None
@@ -62,6 +67,7 @@ class Server:
         """
         if not (self._data / "PG_VERSION").exists():
             self._initialise()
+        (self._data / "pg_hba.conf").write_text(self._access)
         settings = [word for name, value in self.parameters.items() for word in ("-c", f"{name}={value}")]
         with self.log.open("ab") as log:
             self._process = self._run(
@@ -104,7 +110,6 @@ class Server:
             if self._run(command, log).wait() != 0:
                 shutil.rmtree(self._data)
                 raise RuntimeError(f"initdb failed:\n{self._end_of_log()}")
-        (self._data / "pg_hba.conf").write_text(ACCESS)
 
     def _run(self, command: list[str], log: IO[bytes]) -> subprocess.Popen[bytes]:
         program, *arguments = command

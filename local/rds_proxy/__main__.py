@@ -13,7 +13,7 @@ from pathlib import Path
 
 from local.rds_proxy.credentials import Credentials, FileCredentials, IamCredentials, SecretCredentials
 from local.rds_proxy.iam import AccessKeys
-from local.rds_proxy.metrics_server import serve_metrics
+from local.rds_proxy.metrics_server import MetricsServer
 from local.rds_proxy.server import Proxy
 from local.rds_proxy.server_connection import Upstream
 from local.rds_proxy.settings import Settings, check_loopback
@@ -32,7 +32,8 @@ example, with a PostgreSQL on this machine and the role `app`:
       --region eu-west-1 --credentials credentials.json --access-keys access-keys.json
 
 Clients then sign a token for 127.0.0.1:6432 with that access key and use it as the password of `app`; the root
-certificate is certificates/ca.pem. When it accepts clients it prints {"ready": true, "address": …, "port": …, "metrics": …}.
+certificate is certificates/ca.pem. When it accepts clients it prints one JSON object with "ready", "address", "port"
+and "metrics".
 """
 
 
@@ -58,23 +59,17 @@ async def _run(
 ) -> None:
     proxy = Proxy(settings, credentials, access_keys)
     await proxy.start()
-    page = await serve_metrics(proxy, *metrics) if metrics else None
+    page = MetricsServer(proxy)
+    page_address = await page.start(*metrics) if metrics else None
     ended = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, ended.set)
-    ready = {"ready": True, "address": settings.address, "port": proxy.port, "metrics": _page_address(page)}
+    ready = {"ready": True, "address": settings.address, "port": proxy.port, "metrics": page_address}
     print(json.dumps(ready), flush=True)
     await ended.wait()
-    if page:
+    if page_address:
         page.close()
     await proxy.close()
-
-
-def _page_address(page: asyncio.Server | None) -> str | None:
-    if page is None:
-        return None
-    host, port = page.sockets[0].getsockname()[:2]
-    return f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -111,7 +106,7 @@ def _parser() -> argparse.ArgumentParser:
         default=True,
         help="whether SET LOCAL, SET TRANSACTION and set_config(..., true) pin: AWS does not say it for PostgreSQL",
     )
-    add("--metrics", metavar="ADDRESS:PORT", help="serve GET /metrics.json there")
+    add("--metrics", metavar="ADDRESS:PORT", help="serve a live page, JSON and Prometheus metrics there")
     add("--debug-logging", action="store_true", help="log every client connection")
     return parser
 

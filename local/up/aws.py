@@ -82,7 +82,8 @@ class Account:
     def function_variables(self) -> dict[str, str]:
         """The environment variables of the deployed function that answers the API."""
         functions = self.client("lambda").list_functions()["Functions"]
-        (function,) = [found for found in functions if found["Handler"] == API_HANDLER]
+        ours = [found for found in functions if found["FunctionName"].startswith(f"{LOCAL.prefix}-service-")]
+        (function,) = [found for found in ours if found["Handler"] == API_HANDLER]
         variables: dict[str, str] = function["Environment"]["Variables"]
         return variables
 
@@ -95,8 +96,18 @@ class Account:
 
     def database_socket(self) -> Path:
         """The folder of the Unix socket of the PostgreSQL that is the deployed DB instance."""
-        (instance,) = self.client("rds").describe_db_instances()["DBInstances"]
+        instances = self.client("rds").describe_db_instances()["DBInstances"]
+        (instance,) = [each for each in instances if each["DBInstanceIdentifier"].startswith(f"{LOCAL.prefix}-")]
         return self.state / "rds" / str(instance["DBInstanceIdentifier"]) / "socket"
+
+    def proxy_page(self) -> str | None:
+        """Where the stand-in for RDS Proxy shows what it does, live; it says so when it is ready."""
+        for log in (self.state / "logs").glob("rds-proxy-*.log"):
+            for line in log.read_text(errors="replace").splitlines():
+                if line.startswith('{"ready": true'):
+                    page: str | None = json.loads(line).get("metrics")
+                    return page
+        return None
 
     def check_health(self) -> None:
         """Return when the API says that it reaches its database; StepFailed with its answer otherwise."""

@@ -25,6 +25,8 @@ def print_welcome(account: Account) -> None:
     )
     socket = f"host={_short(account.database_socket())} user={SUPERUSER} dbname={database['DB_NAME']}"
     say(f'  {_short(binaries() / "psql")} "{socket}" -c "TABLE project"')
+    if page := account.proxy_page():
+        say(f"\nWatch the stand-in, with its clients, server connections and pinned sessions:\n\n  {page}")
     say("\n`make status` shows what runs, `make down` ends it.")
 
 

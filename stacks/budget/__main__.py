@@ -99,7 +99,7 @@ def _write(environment: "Environment", budget: Budget, changes: dict[str, Any]) 
     path = BUILD / f"budget-{environment.name}.json"
     path.parent.mkdir(exist_ok=True)
     path.write_text(json.dumps(data, indent=2) + "\n")
-    return path
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 
 if __name__ == "__main__":

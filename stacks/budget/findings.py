@@ -139,10 +139,7 @@ def _repair(rule: Rule, changing: Input, budget: Budget) -> Repair | None:
     name = _name(changing.name, budget)
     values = changing.better(budget)
     index = bisect_left(values, True, key=lambda value: rule.holds(_changed(budget, name, value)))
-    if index == len(values):
-        return None
-    repaired = values[index]
-    return Repair(name, repaired, changing.now(budget)) if rule.holds(_changed(budget, name, repaired)) else None
+    return None if index == len(values) else Repair(name, values[index], changing.now(budget))
 
 
 def _changed(budget: Budget, name: str, value: object) -> Budget:

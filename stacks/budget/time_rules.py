@@ -1,4 +1,4 @@
-"""Rules of time: who waits for whom, and for how long. docs/decisions/0001 says why in this order."""
+"""Rules of time: who waits for whom, and for how long. docs/decisions/0020 says why in this order."""
 
 from stacks.budget.findings import ERROR, WARNING, Input, Rule, down, now, up
 from stacks.capacity import ANSWER_SECONDS, ATTEMPTS, PIN_SAFE, Budget

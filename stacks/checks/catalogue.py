@@ -66,4 +66,7 @@ def check(stage: Stage) -> list[Finding]:
 def stages(templates: Iterable[Template], *, today: date | None = None) -> list[Stage]:
     """Templates grouped by what is deployed together: each CDK stage has a folder of its own."""
     by_folder = sorted(templates, key=lambda each: str(PurePath(each.path).parent))
-    return [Stage(group, today=today) for _, group in groupby(by_folder, key=lambda each: PurePath(each.path).parent)]
+    return [
+        Stage(group, today=today, app=by_folder)
+        for _, group in groupby(by_folder, key=lambda each: PurePath(each.path).parent)
+    ]

@@ -8,7 +8,7 @@ from .rule import Finding, Severity, rule
 from .servers import DATABASES
 from .stage import Stage
 from .template import Resource
-from .values import Unknown, comparable, mentioned, truth
+from .values import Unknown, comparable, mentioned, shown, truth
 
 PREREQUISITES = 'Amazon RDS User Guide, "Setting up network prerequisites for RDS Proxy"'
 LIMITATIONS = 'Amazon RDS User Guide, "Amazon RDS Proxy", quotas and limitations'
@@ -146,3 +146,18 @@ def _rotation_subnets(stage: Stage, schedule: Resource) -> list[Any] | None:
         return stage.network.subnets(function)
     application = next((a.resource for a in mentioned(arn) if a.resource.type == "AWS::Serverless::Application"), None)
     return None if application is None else subnets_of(application.get("Parameters", "vpcSubnetIds"))
+
+
+@rule(
+    "D15",
+    Severity.WARNING,
+    "a proxy is reached by the name that RDS gives it",
+    fix="remove the record, and give functions the endpoint: the certificate and the IAM token name no other host",
+    source=f"{LIMITATIONS}; 'IAM database authentication', limitations",
+)
+def _names_are_rdss_own(stage: Stage) -> Iterator[Finding]:
+    proxies = {proxy.resource for proxy in stage.proxies}
+    for record in stage.of_type("AWS::Route53::RecordSet"):
+        named = {each.resource for each in mentioned(record.get("ResourceRecords"))} & proxies
+        for proxy in named:
+            yield Finding(record, "ResourceRecords", f"{shown(record.get('Name'))} for {proxy.id}")

@@ -72,26 +72,6 @@ class Policies:
         roles = [role for each in policies for role in (*listed(each.get("Roles")), *listed(each.get("RoleName")))]
         return any(isinstance(role, Unknown) for role in roles)
 
-    def of(self, role: Any) -> list[Statement]:
-        """The statements of a role: inline, and in policies of this stage."""
-        found = self.role_of(role)
-        return [] if found is None else self._by_role.get(found, [])
-
-    def is_complete(self, role: Any) -> bool:
-        """Whether the stage has all that a role may: it is here, and has none but AWS's policies and this stage's."""
-        found = self.role_of(role)
-        if found is None or self._stray or any(each.is_unknown for each in self.of(role)):
-            return False
-        return all(is_aws_managed(arn) or isinstance(arn, Attribute) for arn in listed(found.get("ManagedPolicyArns")))
-
-    @cached_property
-    def _stray(self) -> bool:
-        """Whether a policy is attached to what only a deployment decides."""
-        policies = self._templates.of_type("AWS::IAM::Policy", "AWS::IAM::ManagedPolicy", "AWS::IAM::RolePolicy")
-        return any(
-            isinstance(value, Unknown) for each in policies for value in (each.get("Roles"), each.get("RoleName"))
-        )
-
     @cached_property
     def all(self) -> list[Statement]:
         """Every statement of every identity policy."""

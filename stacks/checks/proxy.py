@@ -36,6 +36,24 @@ def _names_are_unique(stage: Stage) -> Iterator[Finding]:
 
 
 @rule(
+    "G02",
+    Severity.WARNING,
+    "two stages of one region and account have no proxies of one name",
+    fix="leave db_proxy_name out, with the feature flag @aws-cdk/aws-rds:databaseProxyUniqueResourceName; without "
+    "the flag a proxy's name is the id of its construct",
+    source="RDS API Reference, CreateDBProxy; CDK's feature flags",
+)
+def _names_differ_between_stages(stage: Stage) -> Iterator[Finding]:
+    for proxy in stage.proxies:
+        name, own = proxy.resource.get("DBProxyName"), proxy.resource.template
+        for template in stage.others if isinstance(name, str) else []:
+            same_place = (template.region, template.account) == (own.region, own.account)
+            for other in template.resources.values():
+                if same_place and other.type == "AWS::RDS::DBProxy" and other.get("DBProxyName") == name:
+                    yield Finding(proxy.resource, "DBProxyName", f"{name}, as in {template.stack}")
+
+
+@rule(
     "G03",
     Severity.PRODUCTION,
     "a production proxy does not log the text of statements",

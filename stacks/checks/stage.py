@@ -20,8 +20,11 @@ DEFAULT_FUNCTION_TIMEOUT = 3
 class Stage:
     """The templates that are deployed together, and what can be read from all of them."""
 
-    def __init__(self, templates: Iterable[Template], *, today: date | None = None) -> None:
+    def __init__(
+        self, templates: Iterable[Template], *, today: date | None = None, app: Iterable[Template] = ()
+    ) -> None:
         self.templates = Templates(templates)
+        self.others = [each for each in app if each.stage is not self.templates]  # of the other stages of the app
         self.today = today or date.today()  # noqa: DTZ011 - what is out of support depends on a day, not on a zone
         self.policies = Policies(self.templates)
         self.network = Network(self.templates)

@@ -86,7 +86,7 @@ def truth(value: Any) -> bool | None:
 
 
 def comparable(value: Any) -> Any:
-    """A value that can be compared and kept in a set; where a text or a reference should be, a collection is Unknown."""
+    """A value that can be kept in a set; a collection, where a text or a reference should be, is Unknown."""
     return Unknown(shown(value)) if isinstance(value, list | dict) else value
 
 

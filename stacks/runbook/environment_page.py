@@ -37,7 +37,8 @@ def page(environment: Environment) -> str:
 def _sentence(environment: Environment, b: Budget) -> str:
     return (
         f"{b.concurrency} execution environments on {code('db.' + b.plan.instance)} in {environment.region}: they keep "
-        f"{b.busy_99} server connections busy at most, 99 % of the time; the plan needs {b.needed}, the pool has {b.pool}. "
+        f"{b.busy_99} server connections busy at most, 99 % of the time; the plan needs {b.needed}, and the pool has "
+        f"{b.pool}. "
         f"**{b.verdict}**. The words are explained in the [runbook](../runbook.md#numbers)."
     )
 
@@ -60,11 +61,11 @@ def _findings(b: Budget) -> Iterator[str]:
 
 def _growth(environment: Environment, b: Budget) -> Iterator[str]:
     yield "## Growing"
+    question = f"make budget ENV={environment.name} SET=reserved_concurrency={2 * b.concurrency}"
     yield (
-        f"With everything else as it is, {_most(b, fits=False)} environments fit, and {_most(b, fits=True)} fit even when "
-        "every session is pinned. Raise "
-        f"{code('reserved_concurrency')} in stacks/environments.py and deploy: synth refuses what does not fit. Try before: "
-        f"{code(f'make budget ENV={environment.name} SET=reserved_concurrency={2 * b.concurrency}')}."
+        f"With everything else as it is, {_most(b, fits=False)} environments fit, and {_most(b, fits=True)} fit even "
+        f"when every session is pinned. Raise {code('reserved_concurrency')} in stacks/environments.py and deploy: "
+        f"synth refuses what does not fit. Try before: {code(question)}."
     )
     yield table(
         ["reserved_concurrency", "requests a second", "needed", "pool", "verdict", "what must change"],
@@ -109,7 +110,13 @@ def _alarms(environment: Environment, b: Budget) -> Iterator[str]:
     yield table(
         ["alarm", "metric", "condition", "why", "page"],
         [
-            [each.id, f"{each.about}: {each.metric}", each.condition, each.why, f"[{each.page}](../runbook.md#{each.page})"]
+            [
+                each.id,
+                f"{each.about}: {each.metric}",
+                each.condition,
+                each.why,
+                f"[{each.page}](../runbook.md#{each.page})",
+            ]
             for each in plans
         ],
     )
@@ -123,9 +130,9 @@ def _costs(environment: Environment, b: Budget) -> Iterator[str]:
     costs, more = monthly(environment, b), per_million_requests(environment, b)
     whole = total(costs)
     yield (
-        f"An estimate with list prices of {prices.REGION} from {prices.DATE} (the environment is in {environment.region}), "
-        "none of them read from AWS's own list: it shows what weighs how much, and is no bill. Logs, backups beyond the "
-        "database's size and traffic between zones are left out."
+        f"An estimate with list prices of {prices.REGION} from {prices.DATE}, none of them read from AWS's own list; "
+        f"the environment is in {environment.region}. It shows what weighs how much, and is no bill. Logs, backups "
+        "beyond the database's size and traffic between zones are left out."
     )
     yield table(
         ["each month", "dollars", "price read from"],

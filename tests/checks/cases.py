@@ -84,12 +84,14 @@ def templates(stage: Stage) -> list[Template]:
 
 
 def read(assembly: Path) -> Iterator[Template]:
-    """The templates of an assembly, as the plugin gets them."""
+    """The templates of an assembly and those in it, as the plugin gets them."""
     for artifact in json.loads((assembly / "manifest.json").read_text())["artifacts"].values():
         if artifact["type"] == "aws:cloudformation:stack":
             region = artifact["environment"].rpartition("/")[2]
             path = str(assembly / artifact["properties"]["templateFile"])
             yield load(path, artifact["displayName"], production_by_name, region if "-" in region[3:] else None)
+        elif artifact["type"] == "cdk:cloud-assembly":
+            yield from read(assembly / artifact["properties"]["directoryName"])
 
 
 def findings(stage: Stage, today: date = TODAY) -> list[Finding]:

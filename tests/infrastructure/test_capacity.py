@@ -189,6 +189,14 @@ def test_the_deadline_bounds_all_attempts_together():
     assert b.longest_answer == 4
 
 
+def test_retries_that_the_deadline_never_lets_happen_are_found(monkeypatch):
+    monkeypatch.setattr(capacity, "BASE_PAUSE_SECONDS", 1)
+    b = budget(deadline_seconds=2)
+    assert b.retry_pauses == pytest.approx(3 * 0.8)
+    (finding,) = [each for each in judge(b) if each.id == "C05"]
+    assert str(finding).endswith("the last attempts are never made: raise deadline_seconds to 3")
+
+
 def test_several_functions_share_one_budget():
     workloads = (
         Workload(name="api", reserved_concurrency=50),
@@ -392,7 +400,7 @@ def failing(b):
     return {(rule, severity(rule, b)) for rule in RULES if not rule.holds(b)}
 
 
-@settings(deadline=None)  # a machine under load is no failure
+@settings(deadline=None, max_examples=60)  # a machine under load is no failure
 @given(plans)
 def test_every_repair_that_a_finding_names_repairs_it_and_breaks_nothing(plan_):
     b = Budget.of(plan_)
@@ -405,7 +413,7 @@ def test_every_repair_that_a_finding_names_repairs_it_and_breaks_nothing(plan_):
             assert not [rule.id for rule, bad in after - before if bad == ERROR], str(finding)
 
 
-@settings(deadline=None)  # a machine under load is no failure
+@settings(deadline=None, max_examples=60)  # a machine under load is no failure
 @given(plans)
 def test_all_that_fails_is_found_at_once_and_errors_come_first(plan_):
     b = Budget.of(plan_)
@@ -416,7 +424,7 @@ def test_all_that_fails_is_found_at_once_and_errors_come_first(plan_):
     assert (ERROR in [each.severity for each in found]) >= (b.verdict == REFUSED)
 
 
-@settings(deadline=None)  # a machine under load is no failure
+@settings(deadline=None, max_examples=60)  # a machine under load is no failure
 @given(plans)
 def test_every_sentence_has_its_numbers_and_no_full_stop(plan_):
     for finding in judge(Budget.of(plan_)):

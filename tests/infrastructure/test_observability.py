@@ -51,7 +51,8 @@ def test_every_alarm_has_the_threshold_of_the_plan(alarms, plans):
 
 def test_thresholds_follow_the_budget(alarms, environment):
     budget = environment.budget
-    assert alarms["ProxyPinnedSessions"]["Threshold"] == max(3, budget.pool // 10)
+    assert alarms["ProxyPinnedSessions"]["Threshold"] == max(3, min(budget.pool, budget.clients) // 10)
+    assert alarms["ProxyBusy"]["Threshold"] == budget.needed
     assert alarms["ProxyConnections"]["Threshold"] == budget.pool * 8 // 10
     assert alarms["ProxyAllowed"]["Threshold"] == budget.needed
     assert alarms["ProxyClients"]["Threshold"] == budget.clients
@@ -66,6 +67,7 @@ def test_an_alarm_goes_off_before_what_it_warns_of(environment):
     budget = environment.budget
     found = {each.id: each.threshold for each in alarm_plans(budget, environment.store.allocated_storage_gib)}
     assert budget.needed < found["ProxyConnections"] < budget.pool
+    assert found["ProxyPinnedSessions"] < budget.clients
     assert found["FunctionConcurrency"] < budget.concurrency
     assert found["FunctionDuration"] < 1000 * budget.deadline
     assert found["ProxyBorrowLatency"] < 1_000_000 * budget.connection_borrow_timeout
@@ -74,7 +76,7 @@ def test_an_alarm_goes_off_before_what_it_warns_of(environment):
 
 def test_counts_of_the_proxy_are_summed_over_its_nodes(alarms, widgets):
     proxied = [each for each in alarms.values() if dimensions(each).keys() == {"ProxyName"}]
-    assert len(proxied) == 8
+    assert len(proxied) == 9
     assert {each["MetricName"] for each in proxied if each["Statistic"] != "Sum"} == {
         "DatabaseConnectionsBorrowLatency"
     }

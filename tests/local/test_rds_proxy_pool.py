@@ -4,6 +4,7 @@ import asyncio
 import json
 import resource
 import signal
+import socket
 import threading
 import time
 from collections.abc import Callable
@@ -16,6 +17,7 @@ from typing import Any, ClassVar
 import psycopg
 import pytest
 
+from local.rds_proxy.connection import Connection
 from local.rds_proxy.credentials import SecretCredentials
 from local.rds_proxy.messages import Answer
 from tests.local.conftest import REGION, ROLES, Database, RawClient, RunningProxy, eventually
@@ -464,17 +466,31 @@ def test_a_client_that_reads_nothing_is_not_read_ahead_of(proxy: RunningProxy, s
             assert resident_bytes() - before < 50_000_000
 
 
-def test_a_client_that_has_much_to_read_is_not_given_more(proxy: RunningProxy) -> None:
-    with RawClient(proxy) as client:
-        [session] = proxy.proxy.sessions
-        while not session._client._congested:
-            client.query("SELECT repeat('x', 100000)")
-            eventually(lambda: proxy.metrics()["DatabaseConnectionsCurrentlyBorrowed"] == 0)
-        before = resident_bytes()
-        client.query("SELECT repeat('x', 1000000) FROM generate_series(1, 400)")
-        for _ in range(20):
-            proxy.call(asyncio.sleep(0.01))
-            assert resident_bytes() - before < 50_000_000
+def test_a_server_connection_is_not_read_while_its_new_client_has_much_to_read() -> None:
+    async def check() -> None:
+        loop = asyncio.get_running_loop()
+        reader, client_end = socket.socketpair()
+        other, server_end = socket.socketpair()
+        _, client = await loop.connect_accepted_socket(Connection, client_end)
+        _, server = await loop.connect_accepted_socket(Connection, server_end)
+        client.write(bytes(5_000_000))
+        assert server.transport.is_reading()
+        client.pair(server)
+        assert not server.transport.is_reading()
+        reader.setblocking(False)
+        left = 5_000_000
+        while left:
+            left -= len(await loop.sock_recv(reader, left))
+        await asyncio.sleep(0)
+        assert server.transport.is_reading()
+        client.unpair()
+        for connection in (client, server):
+            connection.transport.abort()
+            await connection.ended()
+        reader.close()
+        other.close()
+
+    asyncio.run(check())
 
 
 def resident_bytes() -> int:

@@ -1,23 +1,18 @@
 """The whole path, deployed by the real CDK CLI to the local AWS, as `make up` does it."""
 
-import json
 import os
 import signal
 import subprocess
 import sys
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from botocore.auth import SigV4Auth
-from botocore.awsrequest import AWSRequest
-from botocore.credentials import Credentials
 
-from local.up.aws import ACCESS_KEY, SECRET, Account
+from local.up.aws import Account
 from tests.conftest import ROOT, free_port
+from tests.rehearsal.shapes import SHAPES, Shapes, signed_request
 
 MINUTES = 60
 
@@ -49,17 +44,7 @@ class LocalRun:
 
     def request(self, method: str, path: str, body: object = None) -> tuple[int, Any]:
         """The status and the JSON of a signed request to the deployed API."""
-        data = None if body is None else json.dumps(body).encode()
-        request = AWSRequest(method, f"{self.account.api_url()}{path}", data=data)
-        SigV4Auth(Credentials(ACCESS_KEY, SECRET), "execute-api", self.account.region).add_auth(request)
-        signed = urllib.request.Request(request.url, data, dict(request.headers), method=method)
-        try:
-            with urllib.request.urlopen(signed, timeout=60) as response:
-                status, text = response.status, response.read()
-        except urllib.error.HTTPError as error:
-            with error:
-                status, text = error.code, error.read()
-        return status, json.loads(text) if text else None
+        return signed_request(self.account, method, f"{self.account.api_url()}{path}", body)
 
 
 @pytest.fixture(scope="session")
@@ -77,3 +62,11 @@ def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalRun]:
 
 def interrupt(child: subprocess.Popen[str]) -> None:
     os.kill(child.pid, signal.SIGINT)
+
+
+@pytest.fixture(scope="session")
+def shapes(deployed: LocalRun, tmp_path_factory: pytest.TempPathFactory) -> Shapes:
+    """dev, staging and prod, deployed beside `local` to the same local AWS."""
+    shapes = Shapes(deployed.account, tmp_path_factory.mktemp("shapes"))
+    shapes.deploy(*SHAPES)
+    return shapes

@@ -1,6 +1,7 @@
 from aws_cdk import Stack
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_rds as rds
+from aws_cdk import aws_route53 as route53
 from aws_cdk import aws_secretsmanager as secretsmanager
 
 from ..cases import wrong
@@ -267,3 +268,10 @@ def the_databases_port_at_the_proxy(stage):
     it = service(stage, chain=False, database={"port": 6543})
     it.groups[0].connections.allow_to(it.groups[1], ec2.Port.tcp(6543))
     it.groups[1].connections.allow_to(it.groups[2], ec2.Port.tcp(6543))
+
+
+@wrong("D15", "warning")
+def a_name_of_ones_own_for_the_proxy(stage):
+    it = service(stage)
+    zone = route53.PrivateHostedZone(it.stack, "Zone", zone_name="internal.example", vpc=it.vpc)
+    route53.CnameRecord(it.stack, "Name", zone=zone, record_name="db", domain_name=it.proxy.endpoint)

@@ -1,6 +1,6 @@
 from datetime import date
 
-from aws_cdk import Duration, Stack
+from aws_cdk import Duration, Stack, Stage
 from aws_cdk import aws_apigatewayv2 as apigatewayv2
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_events as events
@@ -39,6 +39,12 @@ def a_name_with_underscores(stage):
 def two_proxies_of_one_name(stage):
     service(stage, stack=Stack(stage, "First"), proxy={"db_proxy_name": "proxy"})
     service(stage, stack=Stack(stage, "Second"), proxy={"db_proxy_name": "proxy"})
+
+
+@wrong("G02", "warning")
+def one_name_in_two_stages(stage):
+    service(stage, proxy={"db_proxy_name": "Proxy"})
+    service(Stage(stage, "Second"), proxy={"db_proxy_name": "Proxy"})
 
 
 @wrong("G03", "warning")

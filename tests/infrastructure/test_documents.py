@@ -1,0 +1,218 @@
+"""The runbook and the budget for a terminal say what the environments say."""
+
+import json
+import re
+import subprocess
+import sys
+import xml.etree.ElementTree as ET
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from stacks import budget as budget_package
+from stacks import costs, prices
+from stacks.budget import __main__ as terminal
+from stacks.budget.summary import columns, ladder, plain, tables
+from stacks.capacity import Budget
+from stacks.environments import ENVIRONMENTS
+from stacks.instance_classes import instance_class
+from stacks.runbook.__main__ import documents, main, stale, write
+from stacks.runbook.pages import slug
+from stacks.runbook.picture import picture
+from stacks.runbook.texts import ERRORS, PAGES
+
+ROOT = Path(__file__).parents[2]
+PROD = next(each for each in ENVIRONMENTS if each.name == "prod")
+DEV = next(each for each in ENVIRONMENTS if each.name == "dev")
+
+
+@pytest.fixture(scope="module")
+def texts():
+    return documents()
+
+
+def test_the_documents_are_what_the_environments_say(texts):
+    assert stale(texts) == [], "run `make runbook`"
+
+
+def test_every_environment_has_a_page_and_a_picture(texts):
+    names = {each.name for each in ENVIRONMENTS}
+    assert texts.keys() == {"runbook.md"} | {f"environments/{name}.{kind}" for name in names for kind in ("md", "svg")}
+
+
+def test_a_page_that_nobody_wrote_or_that_says_something_else_is_found_and_mended(texts, tmp_path):
+    assert write(texts, tmp_path) == sorted(texts)
+    (tmp_path / "environments" / "gone.md").write_text("an environment that is no more")
+    (tmp_path / "runbook.md").write_text("by hand")
+    assert stale(texts, tmp_path) == ["environments/gone.md", "runbook.md"]
+    assert write(texts, tmp_path) == ["environments/gone.md", "runbook.md"]
+    assert stale(texts, tmp_path) == []
+
+
+def test_a_check_changes_nothing(capsys):
+    before = {path: path.stat().st_mtime_ns for path in (ROOT / "docs").rglob("*")}
+    assert main(["--check"]) == 0
+    assert {path: path.stat().st_mtime_ns for path in (ROOT / "docs").rglob("*")} == before
+
+
+def test_every_number_of_the_budget_is_on_the_page(texts):
+    for environment in ENVIRONMENTS:
+        text = texts[f"environments/{environment.name}.md"]
+        for row in (row for rows in tables(environment.budget).values() for row in rows):
+            assert f"| `{row.name}` | {row.value} | {row.meaning} |" in text
+
+
+def test_every_link_of_the_documents_leads_somewhere(texts, tmp_path):
+    write(texts, tmp_path)
+    anchors = {name: headings(text) for name, text in texts.items() if name.endswith(".md")}
+    for name in anchors:
+        for target in re.findall(r"\]\(([^)]+)\)", texts[name]):
+            path, _, anchor = target.partition("#")
+            file = ((tmp_path / name).parent / path).resolve() if path else tmp_path / name
+            assert file.exists(), target
+            assert not anchor or anchor in anchors[file.relative_to(tmp_path.resolve()).as_posix()], target
+
+
+def headings(text):
+    return {slug(title) for title in re.findall(r"^#+ (.+)$", text, re.MULTILINE)}
+
+
+def test_every_error_text_leads_to_a_page():
+    assert {page for _, _, page in ERRORS} <= PAGES.keys()
+
+
+def test_every_table_has_as_many_cells_in_each_line(texts):
+    for name, text in texts.items():
+        for block in re.findall(r"(?:^\|.*\n?)+", text, re.MULTILINE):
+            counts = {len(re.split(r"(?<!\\)\|", line)) for line in block.splitlines()}
+            assert len(counts) == 1, (name, block)
+
+
+def test_the_picture_is_to_scale():
+    image = ET.fromstring(picture(PROD.budget))
+    space = "{http://www.w3.org/2000/svg}"
+    bars = [float(each.get("width")) for each in image.iter(f"{space}rect")][1:]
+    labels = [each.text for each in image.iter(f"{space}text")]
+    assert labels[1:3] == ["clients", str(PROD.budget.clients)]
+    most, pool = PROD.budget.max_connections, PROD.budget.pool
+    assert bars[7] / bars[4] == pytest.approx(most / pool, rel=0.01)
+    assert max(bars) + 210 < float(image.get("width"))
+    assert len(bars) == 8 + len(ladder(PROD.budget))
+
+
+def test_the_estimate_is_the_sum_of_its_lines():
+    lines = costs.monthly(PROD, PROD.budget)
+    assert costs.total(lines) == pytest.approx(sum(each.dollars for each in lines))
+    by_name = {each.what: each.dollars for each in lines}
+    assert by_name["db.r8g.large and its standby"] == pytest.approx(2 * 0.24 * 730)
+    assert by_name["RDS Proxy, 2 vCPUs"] == pytest.approx(2 * 0.015 * 730)
+
+
+def test_a_class_without_a_price_leaves_the_sum_open():
+    budget = Budget.of(PROD.budget.plan.changed({"instance": "x2g.large"}))
+    assert costs.instance_price(instance_class("x2g.large")) is None
+    assert costs.total(costs.monthly(PROD, budget)) is None
+
+
+def test_a_larger_class_costs_in_proportion():
+    large, larger = (costs.instance_price(instance_class(name)) for name in ("r8g.large", "r8g.4xlarge"))
+    assert larger.dollars == pytest.approx(8 * large.dollars)
+
+
+def test_the_estimate_says_of_when_and_where_its_prices_are_and_which_are_not_verified(texts):
+    text = texts["environments/prod.md"]
+    assert f"list prices of {prices.REGION} from {prices.DATE}" in text
+    assert prices.NOT_VERIFIED in text
+
+
+# The budget for a terminal.
+
+
+@pytest.fixture
+def ask(monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr(terminal, "BUILD", tmp_path / "build")
+
+    def run(*arguments):
+        status = terminal.main(list(arguments))
+        out, err = capsys.readouterr()
+        return status, out, err
+
+    return run
+
+
+def test_the_budget_of_an_environment_is_printed_with_its_file_last(ask):
+    status, out, _ = ask("prod")
+    assert status == 0
+    assert out.startswith("prod: pin-safe\n")
+    assert out.splitlines()[-1].endswith("build/budget-prod.json")
+    data = json.loads(Path(out.splitlines()[-1]).read_text())
+    assert data["needed_connections"] == PROD.budget.needed
+    assert data["connection_borrow_timeout_seconds"] == 2
+    assert data["holds"] is True
+
+
+def test_a_what_if_changes_the_answer_and_no_file_of_the_project(ask):
+    status, out, _ = ask("dev", "reserved_concurrency=200", "seconds_in_database=0.04", "seconds=0.08")
+    assert status == 1
+    assert out.startswith("dev, if reserved_concurrency=200 seconds_in_database=0.04 seconds=0.08: refused\n")
+    assert "A06 200 reserved need 151 pooled connections" in out
+    data = json.loads(Path(out.splitlines()[-1]).read_text())
+    assert data["changes"] == {"reserved_concurrency": 200, "seconds_in_database": 0.04, "seconds": 0.08}
+    (error,) = [each for each in data["findings"] if each["severity"] == "error"]
+    assert {"input": "instance", "value": "t4g.small"} in error["repairs"]
+
+
+def test_a_what_if_may_ask_for_the_derived_value(ask):
+    status, out, _ = ask("dev", "account_concurrency=none")
+    assert status == 0
+    assert "B02 account_concurrency is not given" in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["production"], "'production' is no environment, there are dev, staging, prod, local"),
+        (["dev", "reserved=5"], "'reserved' is no input of the budget, known are"),
+        (["dev", "reserved_concurrency"], "'reserved_concurrency' is no change, a change is name=value"),
+        (["dev", "reserved_concurrency=many"], "reserved_concurrency is 'many', allowed is a whole number from 1"),
+        (["dev", "instance=t4g.nano"], "instance is 't4g.nano', known are"),
+        (["dev", "instance=5"], "instance is 5, known are"),
+        (["dev", "alarm_address=5"], "alarm_address is 5, allowed is an address"),
+    ],
+)
+def test_a_question_that_makes_no_sense_is_answered_with_a_sentence(ask, arguments, message):
+    status, out, err = ask(*arguments)
+    assert status == 2
+    assert out == ""
+    assert message in err
+
+
+def test_an_environment_that_does_not_fit_is_a_sentence_and_no_traceback(tmp_path):
+    """As `make budget` sees it: with an environment that is refused when it is built."""
+    program = (
+        "import sys, stacks.config as c\n"
+        "old = c.Pool.__init__\n"
+        "def new(self, *a, **k): old(self, *a, **{**k, 'connection_borrow_timeout': 120})\n"
+        "c.Pool.__init__ = new\n"
+        "from stacks.budget.__main__ import main\n"
+        "sys.exit(main(['dev']))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 2
+    assert done.stderr.startswith("dev: C03 connection_borrow_timeout is 120 s, and the function ends after 25 s")
+    assert "Traceback" not in done.stderr
+
+
+def test_columns_are_aligned():
+    assert columns([("a", "1", "x"), ("bbb", "22", "")]) == "  a    1   x\n  bbb  22"
+
+
+def test_plain_data_names_its_units():
+    data = plain(DEV.budget)
+    for name, value in data.items():
+        if "timeout" in name or name in ("deadline_seconds", "longest_answer_seconds"):
+            assert name.endswith("_seconds")
+            assert isinstance(value, int | float)
+    assert json.loads(json.dumps(data)) == json.loads(json.dumps(plain(replace(DEV).budget)))
+    assert budget_package.__doc__

@@ -1,0 +1,197 @@
+"""The environments as they are, side by side in one local AWS: deployed, changed and destroyed by the pinned CDK CLI.
+
+Only what executes the functions is this machine's; classes, pools, credentials and retention are each one's own.
+"""
+
+import json
+import re
+import subprocess
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
+
+from local.postgres.server import SUPERUSER
+from local.up.aws import ACCESS_KEY, SECRET, Account
+from tests.conftest import ROOT
+
+SHAPES = {"dev": "environments.DEV", "staging": "environments.STAGING", "prod": "environments.PROD"}
+SECONDS = 400
+WAIT_SECONDS = 60
+PROGRAM = """
+import sys
+sys.path.insert(0, {project!r})
+from dataclasses import replace
+from pathlib import Path
+from aws_cdk import App
+from stacks import bundling, environments
+from stacks.runtime import this_machine
+from stacks.stage import EnvironmentStage
+if {source!r}:
+    bundling.SOURCE, bundling.LOCK = Path({source!r}), Path({source!r}, "requirements.txt")
+app = App(analytics_reporting=False)
+for environment in [{environments}]:
+    EnvironmentStage(app, environment=replace(environment, runtime=this_machine()))
+app.synth()
+"""
+
+
+class Shapes:
+    """What is deployed, by the names of environments."""
+
+    def __init__(self, account: Account, directory: Path) -> None:
+        self.account, self.directory = account, directory
+
+    def cdk(self, *words: str, environments: str, project: Path = ROOT, source: str = "") -> tuple[int, str]:
+        """The CDK CLI's status and output, with an app of these environments (Python expressions)."""
+        app = self.directory / f"app-{threading.get_ident()}.py"
+        app.write_text(PROGRAM.format(project=str(project), source=source, environments=environments))
+        cdk = str(ROOT / "node_modules" / ".bin" / "cdk")
+        command = [cdk, *words, "--app", f"{sys.executable} {app}", "--output", str(self.directory / "cdk.out")]
+        variables = {**self.account.cdk_environment(), "CDK_VALIDATION": "false"}
+        found = subprocess.run(
+            command, cwd=project, env=variables, capture_output=True, text=True, timeout=SECONDS, check=False
+        )
+        return found.returncode, found.stdout + found.stderr
+
+    def deploy(self, *names: str, change: str = "", **options: Any) -> str:
+        """Deploy environments and return what the CLI said; AssertionError when that fails."""
+        status, output = self.try_to_deploy(*names, change=change, **options)
+        assert status == 0, output
+        return output
+
+    def try_to_deploy(self, *names: str, change: str = "", **options: Any) -> tuple[int, str]:
+        """The CLI's status and output; `change` are further arguments of replace() for each environment."""
+        environments = ", ".join(changed(name, change) for name in names)
+        stacks = [f"{name}/*" for name in names]
+        words = ["--require-approval", "never", "--concurrency", str(len(names))]
+        return self.cdk("deploy", *stacks, *words, environments=environments, **options)
+
+    def diff(self, name: str, change: str = "") -> list[str]:
+        """The resources that a deployment would change, as `Stack: [~] Type path`."""
+        status, output = self.cdk("diff", f"{name}/*", environments=changed(name, change))
+        assert status == 0, output
+        found, stack = [], ""
+        for line in plain(output).splitlines():
+            if line.startswith("Stack "):
+                stack = line.split()[1].rpartition("/")[2]
+            elif line.startswith("["):
+                found.append(f"{stack}: {' '.join(line.split()[:2])}")
+        return found
+
+    def request(self, name: str, method: str, path: str, body: object = None) -> tuple[int, Any]:
+        url = self.outputs(name, "service")["ApiUrl"].removeprefix("https://").split(".")[0]
+        endpoint = f"{self.account.endpoint}/_aws/execute-api/{url}/$default"
+        return signed_request(self.account, method, f"{endpoint}{path}", body)
+
+    def outputs(self, name: str, stack: str) -> dict[str, str]:
+        (found,) = self.account.client("cloudformation").describe_stacks(StackName=f"headroom-{name}-{stack}")["Stacks"]
+        return {each["OutputKey"]: each["OutputValue"] for each in found.get("Outputs", [])}
+
+    def stack_status(self, name: str, stack: str) -> str:
+        (found,) = self.account.client("cloudformation").describe_stacks(StackName=f"headroom-{name}-{stack}")["Stacks"]
+        return found["StackStatus"]
+
+    def resources(self, name: str, stack: str, kind: str) -> dict[str, str]:
+        """Physical ids by logical ids."""
+        pages = self.account.client("cloudformation").get_paginator("list_stack_resources")
+        found = pages.paginate(StackName=f"headroom-{name}-{stack}").build_full_result()["StackResourceSummaries"]
+        return {each["LogicalResourceId"]: each["PhysicalResourceId"] for each in found if each["ResourceType"] == kind}
+
+    def database(self, name: str) -> psycopg.Connection:
+        """The environment's database, as its superuser, on a socket that only this machine has."""
+        socket = self.account.state / "rds" / f"headroom-{name}-postgres" / "socket"
+        return psycopg.connect(host=str(socket), user=SUPERUSER, dbname="projects", autocommit=True)
+
+    def function(self, name: str, handler: str) -> str:
+        """The name of the environment's function with this handler."""
+        functions = self.account.client("lambda").list_functions()["Functions"]
+        (found,) = [
+            each["FunctionName"]
+            for each in functions
+            if each["Handler"] == handler and each["FunctionName"].startswith(f"headroom-{name}-")
+        ]
+        return found
+
+    def forget_connections(self, name: str) -> None:
+        """Make the function and the proxy log in again: new execution environments, and no pooled connection."""
+        function = self.function(name, "lambda_src.projects.handler.handler")
+        self.account.client("lambda").update_function_configuration(
+            FunctionName=function, Description=f"restarted {time.monotonic()}"
+        )
+        self.drop_server_connections(name)
+
+    def drop_server_connections(self, name: str) -> None:
+        with self.database(name) as connection:
+            connection.execute(
+                "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity "
+                "WHERE usename = 'application' AND state = 'idle'"
+            )
+
+    @contextmanager
+    def load(self, name: str, *, clients: int = 4, writes: bool = True) -> Iterator[Counter[int]]:
+        """Requests from several clients at once, and the number of answers by status; they end with the block."""
+        path = "/tenants/load/projects"
+        answers: Counter[int] = Counter()
+        ended = threading.Event()
+
+        def ask(number: int) -> None:
+            while not ended.is_set():
+                body = {"name": "under load"} if number == 0 and writes else None
+                answers[self.request(name, "POST" if body else "GET", path, body)[0]] += 1
+
+        threads = [threading.Thread(target=ask, args=(number,)) for number in range(clients)]
+        for thread in threads:
+            thread.start()
+        try:
+            wait_until(lambda: sum(answers.values()) > 2 * clients)
+            yield answers
+            enough = sum(answers.values()) + 5 * clients
+            wait_until(lambda: sum(answers.values()) > enough)
+        finally:
+            ended.set()
+            for thread in threads:
+                thread.join()
+
+
+def signed_request(account: Account, method: str, url: str, body: object = None) -> tuple[int, Any]:
+    """The status and the JSON of a request that is signed with the account's key."""
+    data = None if body is None else json.dumps(body).encode()
+    request = AWSRequest(method, url, data=data)
+    SigV4Auth(Credentials(ACCESS_KEY, SECRET), "execute-api", account.region).add_auth(request)
+    signed = urllib.request.Request(request.url, data, dict(request.headers), method=method)
+    try:
+        with urllib.request.urlopen(signed, timeout=60) as response:
+            status, text = response.status, response.read()
+    except urllib.error.HTTPError as error:
+        with error:
+            status, text = error.code, error.read()
+    return status, json.loads(text) if text else None
+
+
+def wait_until(condition: Callable[[], object]) -> None:
+    deadline = time.monotonic() + WAIT_SECONDS
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.05)
+
+
+def changed(name: str, change: str = "") -> str:
+    """An environment of the project as a Python expression."""
+    return f"replace({SHAPES.get(name, SHAPES['dev'])}, {change})" if change else SHAPES[name]
+
+
+def plain(text: str) -> str:
+    """Without colours."""
+    return re.sub(r"\x1b\[[0-9;]*m", "", text)

@@ -1,0 +1,160 @@
+"""A deployed environment is changed while it serves: passwords, pool, schema, credentials."""
+
+import json
+import shutil
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import boto3
+import pytest
+from botocore.config import Config
+from botocore.exceptions import ClientError
+
+from local.up.aws import ACCESS_KEY, SECRET
+from stacks.environments import DEV
+from tests.conftest import ROOT
+from tests.rehearsal.shapes import Shapes, wait_until
+from tests.service import event
+
+PROJECTS = "lambda_src.projects.handler.handler"
+PERCENT = DEV.budget.max_connections_percent
+
+
+def pool(percent):
+    pool = "replace(environments.DEV.store.pool, max_connections_percent={})"
+    return f"store=replace(environments.DEV.store, pool={pool.format(percent)})"
+
+
+def percent_of(shapes):
+    rds = shapes.account.client("rds")
+    (name,) = shapes.resources("dev", "data", "AWS::RDS::DBProxy").values()
+    (group,) = rds.describe_db_proxy_target_groups(DBProxyName=name)["TargetGroups"]
+    return group["ConnectionPoolConfig"]["MaxConnectionsPercent"]
+
+
+def test_beyond_reserved_concurrency_lambda_answers_429(shapes):
+    functions = boto3.client(
+        "lambda",
+        endpoint_url=shapes.account.endpoint,
+        region_name=shapes.account.region,
+        aws_access_key_id=ACCESS_KEY,
+        aws_secret_access_key=SECRET,
+        config=Config(max_pool_connections=20, retries={"total_max_attempts": 1}),
+    )
+    function, beyond = shapes.function("dev", PROJECTS), 3
+
+    def invoke(_):
+        try:
+            functions.invoke(FunctionName=function, Payload=request)
+        except ClientError as error:
+            return error.response["ResponseMetadata"]["HTTPStatusCode"], error.response["Error"]["Code"]
+        return 200, None
+
+    request = json.dumps(event("GET", "/tenants/acme/projects", None))
+    # Whoever was let in waits for the table until its deadline: all of them at once.
+    with shapes.database("dev") as connection, connection.transaction():
+        connection.execute("LOCK TABLE project")
+        with ThreadPoolExecutor(DEV.api.reserved_concurrency + beyond) as threads:
+            answers = list(threads.map(invoke, range(DEV.api.reserved_concurrency + beyond)))
+    assert answers.count((429, "TooManyRequestsException")) == beyond
+    assert answers.count((200, None)) == DEV.api.reserved_concurrency
+    functions.close()
+
+
+def rotate(secrets, arn):
+    token = secrets.rotate_secret(SecretId=arn)["VersionId"]
+    wait_until(lambda: secrets.get_secret_value(SecretId=arn)["VersionId"] == token)
+
+
+def test_a_rotation_under_load_fails_no_request(shapes):
+    secrets = shapes.account.client("secretsmanager")
+    with shapes.load("dev") as answers:
+        for arn in shapes.resources("dev", "data", "AWS::SecretsManager::Secret").values():
+            rotate(secrets, arn)
+    assert answers.keys() == {200, 201}, answers
+    shapes.forget_connections("dev")  # and with the new password the proxy gets in
+    assert shapes.request("dev", "GET", "/health")[0] == 200
+
+
+def test_a_rotation_fails_no_request_even_when_the_pool_must_log_in_again_meanwhile(shapes):
+    secrets = shapes.account.client("secretsmanager")
+    found = shapes.resources("dev", "data", "AWS::SecretsManager::Secret")
+    (arn,) = [physical for logical, physical in found.items() if "Application" in logical]
+    with shapes.load("dev", writes=False) as answers:
+        token = secrets.rotate_secret(SecretId=arn)["VersionId"]
+        while secrets.get_secret_value(SecretId=arn)["VersionId"] != token:
+            shapes.drop_server_connections("dev")
+        shapes.drop_server_connections("dev")
+    assert answers.keys() == {200}, answers
+
+
+def test_another_pool_percentage_is_all_that_changes_in_what_holds_data(shapes):
+    change = pool(PERCENT - 5)
+    assert shapes.diff("dev") == []
+    changes = shapes.diff("dev", change)
+    assert [each for each in changes if each.startswith("headroom-dev-data")] == [
+        "headroom-dev-data: [~] AWS::RDS::DBProxyTargetGroup"
+    ]
+    # the alarms and the dashboard have the pool in their numbers
+    others = {each.split()[-1] for each in changes if not each.startswith("headroom-dev-data")}
+    assert others <= {"AWS::CloudWatch::Alarm", "AWS::CloudWatch::Dashboard"}
+    shapes.deploy("dev", change=change)
+    assert percent_of(shapes) == PERCENT - 5
+    assert shapes.request("dev", "GET", "/health")[0] == 200
+    shapes.deploy("dev")
+    assert percent_of(shapes) == PERCENT
+
+
+def test_a_migration_that_fails_is_rolled_back_and_the_old_version_keeps_serving(shapes, tmp_path):
+    source = tmp_path / "lambda_src"
+    shutil.copytree(ROOT / "lambda_src", source, ignore=shutil.ignore_patterns("__pycache__"))
+    (source / "migrations" / "sql" / "9001_half.sql").write_text("CREATE TABLE half ();\n\nSELECT 1 / 0;\n")
+    with shapes.load("dev") as answers:
+        status, output = shapes.try_to_deploy("dev", source=str(source))
+    assert status != 0
+    assert "9001_half.sql:3: division by zero [22012]" in output
+    assert shapes.stack_status("dev", "data") == "UPDATE_ROLLBACK_COMPLETE"
+    assert answers.keys() == {200, 201}, answers
+    with shapes.database("dev") as connection:
+        assert connection.execute("SELECT to_regclass('half')").fetchone() == (None,)
+    shapes.deploy("dev")
+    assert shapes.request("dev", "GET", "/health")[0] == 200
+
+
+def test_of_two_deployments_at_once_one_is_told_that_the_other_is_at_work(shapes, tmp_path):
+    found = []
+
+    def deploy(percent):
+        directory = tmp_path / str(percent)
+        directory.mkdir()
+        found.append(Shapes(shapes.account, directory).try_to_deploy("dev", change=pool(percent)))
+
+    threads = [threading.Thread(target=deploy, args=(percent,)) for percent in (PERCENT - 5, PERCENT - 6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert 0 in [status for status, _ in found], found
+    for status, output in found:
+        assert status == 0 or "IN_PROGRESS" in output or "changed since" in output, output
+    assert shapes.request("dev", "GET", "/health")[0] == 200
+    shapes.deploy("dev")
+    assert percent_of(shapes) == PERCENT
+
+
+@pytest.mark.parametrize("credentials", ["iam", "secrets"])
+def test_credentials_are_switched_under_load_and_nothing_is_lost(shapes, credentials):
+    """There and back: docs/credentials.md. A proxy that must log in between two steps makes its callers wait."""
+    status, project = shapes.request("dev", "POST", "/tenants/switch/projects", {"name": credentials})
+    assert status == 201
+    with shapes.load("dev") as answers:
+        change = 'store=replace(environments.DEV.store, instance="t4g.medium", credentials="iam")'
+        shapes.deploy("dev", change=change if credentials == "iam" else "")
+    assert answers.keys() <= {200, 201, 503}, answers
+    shapes.forget_connections("dev")
+    assert shapes.request("dev", "GET", f"/tenants/switch/projects/{project['id']}") == (200, project)
+    with shapes.database("dev") as connection:
+        passwords = connection.execute("SELECT rolname FROM pg_authid WHERE rolpassword IS NOT NULL ORDER BY 1")
+        expected = [] if credentials == "iam" else [("application",), ("headroom_master",)]
+        assert passwords.fetchall() == expected
+    assert len(shapes.resources("dev", "data", "AWS::SecretsManager::Secret")) == len(expected)

@@ -1,0 +1,108 @@
+"""Each grant in the templates is needed: without it the request or the deployment that needs it is denied.
+
+That all of them together are enough is what every other rehearsal shows. Not enforced here, and so not shown: what
+Lambda itself does with a role (network interfaces, logs, X-Ray).
+"""
+
+import json
+from contextlib import contextmanager
+
+import pytest
+
+from tests.rehearsal.shapes import wait_until
+
+PROJECTS = "lambda_src.projects.handler.handler"
+MIGRATIONS = "lambda_src.migrations.handler.handler"
+
+
+@contextmanager
+def without(shapes, name, stack, role, action, of=""):
+    """Take an action (on resources whose ARN ends with `of`) from a role of the deployed stack, and give it back."""
+    iam = shapes.account.client("iam")
+    (role_name,) = [
+        physical
+        for logical, physical in shapes.resources(name, stack, "AWS::IAM::Role").items()
+        if logical.startswith(role)
+    ]
+    policies = iam.list_role_policies(RoleName=role_name)["PolicyNames"]
+    originals = {each: iam.get_role_policy(RoleName=role_name, PolicyName=each)["PolicyDocument"] for each in policies}
+    reduced = {each: less(document, action, of) for each, document in originals.items()}
+    assert reduced != originals, f"{role_name} has no {action}"
+    try:
+        for policy, document in reduced.items():
+            iam.put_role_policy(RoleName=role_name, PolicyName=policy, PolicyDocument=json.dumps(document))
+        yield
+    finally:
+        for policy, document in originals.items():
+            iam.put_role_policy(RoleName=role_name, PolicyName=policy, PolicyDocument=json.dumps(document))
+
+
+def less(document, action, of):
+    statements = []
+    for statement in document["Statement"]:
+        actions, resources = listed(statement["Action"]), listed(statement["Resource"])
+        if statement["Effect"] == "Allow" and action in actions:
+            kept = [each for each in resources if of and not each.endswith(of)]
+            if kept:
+                statements.append({**statement, "Resource": kept})
+            actions = [each for each in actions if each != action]
+        if actions:
+            statements.append({**statement, "Action": actions})
+    return {**document, "Statement": statements}
+
+
+def listed(value):
+    return [value] if isinstance(value, str) else value
+
+
+@pytest.mark.parametrize(
+    ("name", "stack", "role", "action"),
+    [
+        ("dev", "service", "ProjectsRole", "rds-db:connect"),
+        ("dev", "data", "ProxyRole", "secretsmanager:GetSecretValue"),
+        ("prod", "service", "ProjectsRole", "rds-db:connect"),
+        ("prod", "data", "ProxyRole", "rds-db:connect"),
+    ],
+)
+def test_without_a_grant_no_request_is_served_and_with_it_all_are(shapes, name, stack, role, action):
+    with without(shapes, name, stack, role, action):
+        shapes.forget_connections(name)
+        status, problem = shapes.request(name, "GET", "/health")
+        assert (status, problem["type"]) == (503, "/problems/database-unavailable")
+    wait_until(lambda: shapes.request(name, "GET", "/health")[0] == 200)
+
+
+@pytest.mark.parametrize(
+    ("name", "action", "of", "reason"),
+    [
+        ("dev", "secretsmanager:GetSecretValue", "", "AccessDenied"),
+        ("prod", "rds-db:connect", "/headroom_master", 'PAM authentication failed for user "headroom_master"'),
+        ("prod", "rds-db:connect", "/migrator", 'PAM authentication failed for user "migrator"'),
+    ],
+)
+def test_without_a_grant_migrations_fail_with_what_is_missing(shapes, name, action, of, reason):
+    functions, migrate = shapes.account.client("lambda"), shapes.function(name, MIGRATIONS)
+    with without(shapes, name, "data", "MigrationsMigrateRole", action, of):
+        answer = functions.invoke(FunctionName=migrate)
+        assert reason in json.load(answer["Payload"])["errorMessage"]
+    answer = functions.invoke(FunctionName=migrate)
+    assert json.load(answer["Payload"]) == {"applied": []}
+
+
+@pytest.mark.parametrize("action", ["DescribeSecret", "GetSecretValue", "PutSecretValue", "UpdateSecretVersionStage"])
+def test_without_a_grant_a_rotation_fails_and_the_next_one_with_it_succeeds(shapes, action):
+    secrets = shapes.account.client("secretsmanager")
+    found = shapes.resources("dev", "data", "AWS::SecretsManager::Secret")
+    (arn,) = [physical for logical, physical in found.items() if "Application" in logical]
+    log = shapes.account.state / "logs" / "aws.log"
+    told = len(log.read_text())
+    with without(shapes, "dev", "data", "RotationRotateRole", f"secretsmanager:{action}"):
+        secrets.rotate_secret(SecretId=arn)
+        wait_until(lambda: "failed at" in log.read_text()[told:])
+    assert f"is not authorized to perform: secretsmanager:{action}" in log.read_text()[told:]
+    shapes.drop_server_connections("dev")
+    assert shapes.request("dev", "GET", "/health")[0] == 200
+    token = secrets.rotate_secret(SecretId=arn)["VersionId"]
+    wait_until(lambda: secrets.get_secret_value(SecretId=arn)["VersionId"] == token)
+    shapes.drop_server_connections("dev")
+    assert shapes.request("dev", "GET", "/health")[0] == 200

@@ -1,0 +1,71 @@
+"""An environment's life: deployed in its first release, upgraded with its data, destroyed; or kept, whoever asks."""
+
+import tarfile
+from pathlib import Path
+
+import pytest
+from botocore.exceptions import ClientError
+
+# The sources of the first release, as `git archive` wrote them: app.py, cdk.json, stacks, lambda_src.
+FIRST_RELEASE = Path(__file__).parent / "releases" / "0.1.0.tar.gz"
+FIRST = 'name="first", cidr="10.40.0.0/20"'
+
+
+def test_an_environment_of_the_first_release_is_upgraded_with_its_data_and_destroyed_without_a_trace(shapes, tmp_path):
+    with tarfile.open(FIRST_RELEASE) as archive:
+        archive.extractall(tmp_path, filter="data")
+    shapes.deploy("first", change=FIRST, project=tmp_path)
+    status, project = shapes.request("first", "POST", "/tenants/acme/projects", {"name": "old"})
+    assert status == 201
+    before = shapes.resources("first", "data", "AWS::RDS::DBInstance")
+
+    with shapes.load("first") as answers:
+        shapes.deploy("first", change=FIRST)
+    assert answers.keys() <= {200, 201, 503}, answers
+    assert shapes.resources("first", "data", "AWS::RDS::DBInstance") == before
+    status, same = shapes.request("first", "GET", f"/tenants/acme/projects/{project['id']}")
+    assert (status, same) == (200, project)
+    assert shapes.diff("first", FIRST) == []
+
+    environments = f"replace(environments.DEV, {FIRST})"
+    status, output = shapes.cdk("destroy", "first/*", "--force", environments=environments)
+    assert status == 0, output
+    assert left_of(shapes, "first") == []
+
+
+def left_of(shapes, name):
+    """What still has the environment's name, but for the log groups that functions of CDK's own write to."""
+    client, prefix = shapes.account.client, f"headroom-{name}-"
+    names = [
+        *(each["FunctionName"] for each in client("lambda").list_functions()["Functions"]),
+        *(each["RoleName"] for each in client("iam").list_roles(MaxItems=1000)["Roles"]),
+        *(each["Name"] for each in client("secretsmanager").list_secrets()["SecretList"]),
+        *(each["DBInstanceIdentifier"] for each in client("rds").describe_db_instances()["DBInstances"]),
+        *(each["DBProxyName"] for each in client("rds").describe_db_proxies()["DBProxies"]),
+        *(each["logGroupName"] for each in client("logs").describe_log_groups()["logGroups"]),
+        *(each["Name"] for each in client("apigatewayv2").get_apis()["Items"]),
+        *(path.name for path in (shapes.account.state / "rds").iterdir()),
+    ]
+    return [each for each in names if prefix in each and not each.startswith("/aws/lambda/")]
+
+
+def test_an_environment_that_is_kept_refuses_to_go_twice_and_keeps_its_database(shapes):
+    status, project = shapes.request("staging", "POST", "/tenants/acme/projects", {"name": "kept"})
+    assert status == 201
+    status, output = shapes.cdk("destroy", "staging/*", "--force", environments="environments.STAGING")
+    assert status != 0
+    assert "TerminationProtection" in output
+
+    cloudformation = shapes.account.client("cloudformation")
+    for stack in ("service", "data"):
+        cloudformation.update_termination_protection(
+            StackName=f"headroom-staging-{stack}", EnableTerminationProtection=False
+        )
+    status, output = shapes.cdk("destroy", "staging/*", "--force", environments="environments.STAGING")
+    assert status != 0
+    assert "Cannot delete protected DB Instance" in output
+    assert shapes.stack_status("staging", "data") == "DELETE_FAILED"
+    with pytest.raises(ClientError, match="does not exist"):
+        shapes.stack_status("staging", "service")
+    with shapes.database("staging") as connection:
+        assert connection.execute("SELECT name FROM project WHERE id = %s", [project["id"]]).fetchone() == ("kept",)
