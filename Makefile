@@ -4,6 +4,8 @@ SHELL := /bin/bash -o pipefail
 UV_VERSION := $(shell sed -n 's/.*"uv==\([^"]*\)".*/\1/p' pyproject.toml)
 PYTHON ?= python3
 PORT ?= 4566
+STORE ?= postgres
+ENV ?= dev
 BIN := $(CURDIR)/.venv/bin
 # Two installations at once would break each other; the second waits.
 ONE_AT_A_TIME := $(if $(shell command -v flock),flock build/setup.lock)
@@ -14,7 +16,7 @@ export CDK_DISABLE_CLI_TELEMETRY := true
 export UV_PYTHON_DOWNLOADS := never
 export UV_LINK_MODE := copy
 
-.PHONY: help setup up status token down test test-fast check synth snapshot lock
+.PHONY: help setup up status token down test test-fast check audit synth budget runbook bench snapshot lock
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "  make %-12s %s\n", $$1, $$2}'
 
@@ -22,8 +24,8 @@ setup: ## install everything the other targets need, inside this folder
 	@mkdir -p build
 	@$(ONE_AT_A_TIME) $(MAKE) --no-print-directory .venv/ready .venv-emulator/ready node_modules/ready | grep -v 'is up to date' || test $${PIPESTATUS[0]} = 0
 
-up: setup ## run everything on this machine through the real `cdk deploy`, and leave it running
-	@python -m local.up up --port $(PORT)
+up: setup ## run everything on this machine through the real `cdk deploy`, and leave it running (STORE=dynamodb: on a table)
+	@python -m local.up up --port $(PORT) --store $(STORE)
 
 status: setup ## what runs, and where
 	@python -m local.up status
@@ -45,12 +47,30 @@ check: setup ## ruff, format and mypy
 	@ruff format --check .
 	@mypy
 
+audit: setup ## known vulnerabilities of every pinned package; asks PyPI and npm
+	@for file in requirements.txt requirements-dev.txt lambda_src/requirements.txt local/aws/requirements.txt; do \
+		uv tool run --quiet --from pip-audit==$(PIP_AUDIT_VERSION) pip-audit --strict --require-hashes --disable-pip --progress-spinner off -r $$file \
+			|| $(call NOT_AUDITED,$$file); done
+	@npm audit --package-lock-only || $(call NOT_AUDITED,package-lock.json)
+
 synth: setup ## the templates of every environment, with every check, into cdk.out
 	@cdk synth --quiet '**'
+
+budget: setup ## the connection budget of ENV=dev; what if: SET="reserved_concurrency=200 instance=t4g.small"
+	@python -m stacks.budget $(ENV) $(SET)
+
+runbook: setup ## rewrite docs/runbook.md and docs/environments from stacks/environments.py
+	@python -m stacks.runbook
+
+bench: setup ## counts and ratios against baselines; rewrites docs/benchmarks.md
+	@python -m benchmarks
 
 snapshot: setup ## rewrite the templates that the tests compare with
 	@python -m tests.infrastructure.snapshots --write
 
+# A registry without advisories (a mirror often has none) is a failure too: nothing was audited.
+PIP_AUDIT_VERSION := 2.10.1
+NOT_AUDITED = { echo "$(1) was not audited, or has what is listed above: are the advisories of PyPI and npm reachable from here?" >&2; exit 1; }
 # What a failed download looks like to uv, pip and npm is long; the sentence that matters comes last.
 UNREACHABLE = { echo "could not install $(1): is the package registry reachable from here? Nothing was started." >&2; exit 1; }
 

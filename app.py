@@ -13,7 +13,7 @@ from stacks.stage import EnvironmentStage
 
 
 def build(
-    environments: Iterable[Environment] = ENVIRONMENTS,
+    environments: Iterable[Environment[Any]] = ENVIRONMENTS,
     *,
     context: Mapping[str, Any] | None = None,
     outdir: str | None = None,

@@ -6,6 +6,7 @@ import io
 import json
 import os
 import platform
+import subprocess
 import sys
 from contextlib import redirect_stdout
 from datetime import UTC, datetime
@@ -15,6 +16,7 @@ from typing import Any
 
 from benchmarks import report
 from benchmarks.data_plane import ROOT
+from local.execution_environment import FunctionError
 
 NAMES = ("cold_start", "round_trips", "handler", "serialization", "proxy", "synth")
 FIGURES = ROOT / "build" / "bench.json"
@@ -33,25 +35,33 @@ def main() -> None:
         parser.error(f"no such benchmark: {', '.join(sorted(unknown))}" if unknown else "--rounds must be 1 or more")
     os.nice(5)
     surroundings = {**_surroundings(), "rounds": flags.rounds, "load_average_before": _load()}
-    figures, tables = _measure(flags.names or known, flags.rounds)
+    figures, tables, failed = _measure(flags.names or known, flags.rounds)
     surroundings["load_average_after"] = _load()
     FIGURES.parent.mkdir(exist_ok=True)
     FIGURES.write_text(json.dumps({**surroundings, **figures}, indent=1) + "\n")
-    if not flags.names:
+    if not flags.names and "functions" in figures:
         print(report.write(ROOT / "docs", surroundings, figures, tables).relative_to(ROOT))
     print(FIGURES.relative_to(ROOT))
+    if failed:
+        sys.exit(f"could not be measured: {', '.join(failed)}")
 
 
-def _measure(names: list[str], rounds: int) -> tuple[dict[str, Any], dict[str, str]]:
-    """The figures of all, and what each printed under its module's own explanation."""
+def _measure(names: list[str], rounds: int) -> tuple[dict[str, Any], dict[str, str], list[str]]:
+    """The figures of all, what each printed under its module's own explanation, and the names of those that failed."""
     figures: dict[str, Any] = {}
     tables: dict[str, str] = {}
+    failed = []
     for name in names:
         module = importlib.import_module(f"benchmarks.{name}")
         with redirect_stdout(_Copy(sys.stdout)) as printed:
-            figures |= module.run(rounds)
+            try:
+                figures |= module.run(rounds)
+            except (OSError, RuntimeError, FunctionError, subprocess.CalledProcessError) as error:
+                failed.append(name)  # the others took minutes: their figures are not thrown away
+                print(f"could not be measured: {type(error).__name__}")
+                sys.stderr.write(f"{name}: {error}\n{getattr(error, 'output', None) or ''}\n")
         tables[module.__doc__ or name] = printed.getvalue()
-    return figures, tables
+    return figures, tables, failed
 
 
 def _surroundings() -> dict[str, Any]:

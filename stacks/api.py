@@ -1,6 +1,7 @@
 """The HTTP API: every route has the IAM authoriser, every request is throttled and logged."""
 
 import json
+from typing import Any
 
 import jsii
 from aws_cdk import aws_apigateway as apigateway
@@ -55,7 +56,16 @@ class _AccessLog:
 class Api(Construct):
     """Routes to one function. Anything that is not a route goes there too, for a 404 in the service's own form."""
 
-    def __init__(self, scope: Construct, id: str, *, function: lambda_.IFunction, environment: Environment) -> None:
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        function: lambda_.IFunction,
+        rate: int,
+        burst: int,
+        environment: Environment[Any],
+    ) -> None:
         super().__init__(scope, id)
         integration = HttpLambdaIntegration("Function", function)
         self.api = apigatewayv2.HttpApi(
@@ -74,9 +84,7 @@ class Api(Construct):
             http_api=self.api,
             stage_name="$default",
             auto_deploy=True,
-            throttle=apigatewayv2.ThrottleSettings(
-                rate_limit=environment.budget.throttle_rate, burst_limit=environment.budget.throttle_burst
-            ),
+            throttle=apigatewayv2.ThrottleSettings(rate_limit=rate, burst_limit=burst),
             access_log_settings=_AccessLog(log_group(self, "AccessLogs", environment=environment)),
         )
         self.url = stage.url

@@ -25,6 +25,7 @@ from stacks.runtime import Runtime
 SOURCE = Path(__file__).parents[1] / "lambda_src"
 LOCK = SOURCE / "requirements.txt"
 NOT_SHIPPED = ("__pycache__", "*.pyc", ".*", "tests", "prisma", "requirements.txt")
+CONTENTS = "contents.txt"
 # What Lambda's Amazon Linux 2023 (glibc 2.34) takes; uv takes wheels of older tags with it.
 PLATFORMS = {"arm64": "aarch64-manylinux_2_28", "x86_64": "x86_64-manylinux_2_28"}
 INSTALLED_BY = (
@@ -61,6 +62,7 @@ def bundle(runtime: Runtime, directory: Path) -> None:
     interpreter = interpreter_for(runtime.python)
     if interpreter is not None:
         _compile(interpreter, directory)
+    _list_contents(directory)
 
 
 def content_hash(runtime: Runtime, *, bytecode: bool) -> str:
@@ -114,6 +116,13 @@ def _compile(interpreter: Path, directory: Path) -> None:
     """Write bytecode whose bytes depend on the sources only: Lambda's paths, one process, a fixed hash seed."""
     mode = ["--invalidation-mode", "unchecked-hash", "-q", "-s", str(directory), "-p", "/var/task"]
     _run([str(interpreter), "-m", "compileall", *mode, str(directory)], environment={"PYTHONHASHSEED": "0"})
+
+
+def _list_contents(directory: Path) -> None:
+    """Write every file's name and checksum into the zip, in the form that `sha256sum --check contents.txt` reads."""
+    paths = sorted(path for path in directory.rglob("*") if path.is_file())
+    lines = [f"{sha256(path.read_bytes()).hexdigest()}  {path.relative_to(directory).as_posix()}\n" for path in paths]
+    (directory / CONTENTS).write_text("".join(lines))
 
 
 def _run(command: list[str], environment: dict[str, str] | None = None) -> None:

@@ -4,6 +4,9 @@ import ipaddress
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any, Generic
+
+from typing_extensions import TypeVar
 
 from stacks.budget.rules import refuse_budget
 from stacks.capacity import Budget
@@ -94,8 +97,8 @@ class RdsPostgres:
         yield like(
             "version",
             self.version,
-            r"1[0-8]\.\d+",
-            "a minor version of a major that RDS Proxy supports, 10 to 18, such as 18.6",
+            r"1[678]\.\d+",
+            "a minor version from 16 (migrations need its GRANT … WITH SET) to 18 (RDS Proxy's last), such as 18.6",
         )
         yield one_of("credentials", self.credentials, ["secrets", "iam"])
         yield self._credentials_problem()
@@ -209,9 +212,14 @@ class Throttle:
         )
 
 
+Store = TypeVar("Store", default=RdsPostgres)
+
+
 @dataclass(frozen=True, kw_only=True)
-class Environment:
+class Environment(Generic[Store]):
     """One deployment of the service, whose connection budget holds: one that does not is refused when it is built.
+
+    `store` is RdsPostgres, or another one that stacks/stage.py has stacks for; no other has connections to count.
 
     `retain` keeps its data: deletion protection, a final snapshot, termination protection, and logs and secrets that
     outlive their stack. `account_concurrency` is its account's quota of concurrent executions. `alarm_address` is an
@@ -223,7 +231,7 @@ class Environment:
     name: str
     region: str
     retain: bool
-    store: RdsPostgres
+    store: Store
     api: Function
     throttle: Throttle = field(default_factory=Throttle)
     runtime: Runtime = field(default_factory=Runtime)
@@ -236,7 +244,8 @@ class Environment:
 
     def __post_init__(self) -> None:
         refuse(str(self.name), self._problems())
-        refuse_budget(self.budget)
+        if isinstance(self.store, RdsPostgres):
+            refuse_budget(self.budget)
 
     @property
     def prefix(self) -> str:
@@ -246,10 +255,12 @@ class Environment:
     @cached_property
     def budget(self) -> Budget:
         """Its connection budget: the numbers of connections, requests and seconds that stacks and documents use."""
-        return Budget.of(self._plan())
+        if isinstance(self.store, RdsPostgres):
+            return Budget.of(self._plan(self.store))
+        raise ValueError(f"{self.name} has no connection budget: its store is {type(self.store).__name__}")
 
-    def _plan(self) -> Plan:
-        store, pool, api = self.store, self.store.pool, self.api
+    def _plan(self, store: RdsPostgres) -> Plan:
+        pool, api = store.pool, self.api
         return Plan(
             environment=self.name,
             workloads=(Workload(**{name: getattr(api, name) for name in vars(api) if name != "memory_mb"}),),
@@ -281,7 +292,7 @@ class Environment:
         yield whole("availability_zones", self.availability_zones, 2, 3, "(RDS Proxy wants two)")
         yield self._network_problem()
         yield one_of("log_retention_days", self.log_retention_days, LOG_RETENTION_DAYS)
-        if self.store.port != PROXY_PORT and self.name != "local":
+        if isinstance(self.store, RdsPostgres) and self.store.port != PROXY_PORT and self.name != "local":
             yield (
                 f"store.port is {self.store.port}, allowed is {PROXY_PORT} outside the environment local, "
                 f"since RDS Proxy for PostgreSQL listens on {PROXY_PORT} only: leave it out"
@@ -303,3 +314,8 @@ class Environment:
             and 2 ** (SUBNET_PREFIX - network.prefixlen) >= self.availability_zones
         )
         return None if fits and network.is_private else f"cidr is {self.cidr!r}, allowed is {allowed}"
+
+
+def on_postgres(environments: Iterable[Environment[Any]]) -> list[Environment[RdsPostgres]]:
+    """The environments that have connections to count."""
+    return [each for each in environments if isinstance(each.store, RdsPostgres)]

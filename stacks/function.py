@@ -1,6 +1,7 @@
-"""A function in the isolated subnets, with nothing that it does not need."""
+"""A function, in the isolated subnets if its database is there, with nothing that it does not need."""
 
 from collections.abc import Mapping
+from typing import Any
 
 from aws_cdk import Duration
 from aws_cdk import aws_ec2 as ec2
@@ -40,14 +41,15 @@ class Function(Construct):
         timeout: Duration,
         reserved_concurrency: int,
         variables: Mapping[str, str],
-        network: Network,
-        security_group: ec2.ISecurityGroup,
-        environment: Environment,
+        environment: Environment[Any],
+        network: Network | None = None,
+        security_group: ec2.ISecurityGroup | None = None,
     ) -> None:
         super().__init__(scope, id)
         logs = log_group(self, "Logs", environment=environment)
         self.role = iam.Role(self, "Role", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))
-        self.role.add_to_policy(iam.PolicyStatement(actions=NETWORK_INTERFACE_ACTIONS, resources=["*"]))
+        if network is not None:
+            self.role.add_to_policy(iam.PolicyStatement(actions=NETWORK_INTERFACE_ACTIONS, resources=["*"]))
         logs.grant_write(self.role)
         self.function = lambda_.Function(
             self,
@@ -62,14 +64,15 @@ class Function(Construct):
             timeout=timeout,
             reserved_concurrent_executions=reserved_concurrency,
             role=self.role,
-            vpc=network.vpc,
-            vpc_subnets=network.subnets,
-            security_groups=[security_group],
+            vpc=network.vpc if network else None,
+            vpc_subnets=network.subnets if network else None,
+            security_groups=[security_group] if security_group else None,
             log_group=logs,
             logging_format=lambda_.LoggingFormat.JSON,
             tracing=lambda_.Tracing.ACTIVE,
         )
-        self._keep_interfaces_from_code()
+        if network is not None:
+            self._keep_interfaces_from_code()
 
     def _keep_interfaces_from_code(self) -> None:
         """Deny the function's own code what the Lambda service may do with its role.

@@ -42,7 +42,14 @@ class ServiceStack(Stack):
             variables=data.proxy.variables(environment.api),
         )
         data.proxy.allow(self.projects.role)
-        self.api = Api(self, "Api", function=self.projects.function, environment=environment)
+        self.api = Api(
+            self,
+            "Api",
+            function=self.projects.function,
+            rate=environment.budget.throttle_rate,
+            burst=environment.budget.throttle_burst,
+            environment=environment,
+        )
         metrics = Metrics(
             api_id=self.api.api.api_id,
             function_name=self.projects.function.function_name,

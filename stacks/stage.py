@@ -1,6 +1,7 @@
 """One environment: a Stage, so that `cdk deploy 'dev/*'` deploys all of it in the right order."""
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import aws_cdk as cdk
 from constructs import Construct
@@ -8,26 +9,44 @@ from constructs import Construct
 from stacks.acknowledgements import acknowledge
 from stacks.budget.findings import WARNING
 from stacks.budget.rules import judge
-from stacks.config import Environment
+from stacks.config import Environment, RdsPostgres
 from stacks.data_stack import DataStack
+from stacks.dynamodb import DynamoDb
 from stacks.service_stack import ServiceStack
+from stacks.table_stacks import TableServiceStack, TableStack, acknowledge_table
+
+
+class Stacks(NamedTuple):
+    """What an environment of one store is made of, and what it acknowledges of cdk-nag's findings."""
+
+    data: Callable[..., Any]
+    service: Callable[..., Any]
+    acknowledge: Callable[..., None]
+
+
+# A fork deletes the line of a store it has not.
+STACKS = {
+    RdsPostgres: Stacks(DataStack, ServiceStack, acknowledge),
+    DynamoDb: Stacks(TableStack, TableServiceStack, acknowledge_table),
+}
 
 
 class EnvironmentStage(cdk.Stage):
     """The two stacks of an environment, named <service>-<environment>-data and -service, in its region."""
 
-    def __init__(self, scope: Construct, *, environment: Environment) -> None:
+    def __init__(self, scope: Construct, *, environment: Environment[Any]) -> None:
         super().__init__(scope, environment.name, env=cdk.Environment(region=environment.region))
         data, service = _options(environment, "data"), _options(environment, "service")
-        self.data = DataStack(self, "Data", environment=environment, options=data)
-        self.service = ServiceStack(self, "Service", data=self.data, environment=environment, options=service)
-        acknowledge(self.data, self.service, environment)
-        for finding in judge(environment.budget):
+        stacks = STACKS[type(environment.store)]
+        self.data = stacks.data(self, "Data", environment=environment, options=data)
+        self.service = stacks.service(self, "Service", data=self.data, environment=environment, options=service)
+        stacks.acknowledge(self.data, self.service, environment)
+        for finding in judge(environment.budget) if isinstance(environment.store, RdsPostgres) else ():
             if finding.severity == WARNING:
                 cdk.Annotations.of(self.service).add_warning_v2(f"headroom:{finding.id}", str(finding))
 
 
-def _options(environment: Environment, stack: str) -> dict[str, Any]:
+def _options(environment: Environment[Any], stack: str) -> dict[str, Any]:
     return {
         "stack_name": f"{environment.prefix}-{stack}",
         "description": f"{environment.service}: the {stack} stack of {environment.name}",

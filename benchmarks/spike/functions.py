@@ -25,7 +25,13 @@ FUNCTION_SESSIONS = "SELECT count(*) FROM pg_stat_activity WHERE usename = 'appl
 def run(state: Path, reserved: int) -> dict[str, Any]:
     """Deploy the function with this reserved concurrency, keep all of it busy, and ask for one more."""
     app = shlex.join([sys.executable, "-m", "benchmarks.spike.app", str(reserved)])
-    with deployed(state, app=app) as account, ThreadPoolExecutor(reserved + 1) as threads:
+    with deployed(state, app=app) as account:
+        return fill(account, reserved)
+
+
+def fill(account: Account, reserved: int) -> dict[str, Any]:
+    """Keep all execution environments of the deployed function busy, and ask for one more."""
+    with ThreadPoolExecutor(reserved + 1) as threads:
         return _Function(account, reserved, threads).fill()
 
 

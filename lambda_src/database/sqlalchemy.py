@@ -10,11 +10,9 @@ from typing import Any, Literal
 
 import psycopg
 from psycopg.abc import RV, PQGen
-from psycopg.pq import TransactionStatus
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.dialects import registry
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
-from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.exc import DisconnectionError
 
 from lambda_src.database import iam_token
@@ -34,8 +32,9 @@ def make_engine(settings: Settings) -> Engine:
         "postgresql+rdsproxy://",
         pool_size=1,  # an execution environment handles one request at a time
         max_overflow=0,
+        pool_timeout=settings.deadline,  # seconds until whoever holds two connections at once is told so
         pool_recycle=math.ceil(settings.connection_max_age),
-        pool_reset_on_return="rollback",  # sends nothing unless a transaction is open
+        pool_reset_on_return="rollback",  # sends nothing unless a transaction is open; drops what still waits
         isolation_level="AUTOCOMMIT",
         use_native_hstore=False,  # the type is looked up otherwise, at every first connect
     )
@@ -47,7 +46,6 @@ def make_engine(settings: Settings) -> Engine:
         return connection
 
     event.listen(engine, "checkout", _refuse_stale)
-    event.listen(engine, "handle_error", _drop_unless_idle)
     return engine
 
 
@@ -73,16 +71,6 @@ def _refuse_stale(connection: psycopg.Connection[Any], _record: Any, _proxy: Any
     poll.register(connection.fileno(), ANYTHING_TO_READ)
     if poll.poll(0):
         raise DisconnectionError("the proxy has closed the connection")  # the pool connects again
-
-
-def _drop_unless_idle(context: ExceptionContext) -> None:
-    """Whatever failed in the middle of a statement leaves a connection that nobody may use again."""
-    connection = context.connection.connection.driver_connection if context.connection else None
-    if connection is not None and connection.info.transaction_status in {
-        TransactionStatus.ACTIVE,
-        TransactionStatus.UNKNOWN,
-    }:
-        context.is_disconnect = True
 
 
 class _Connection(psycopg.Connection[Any]):

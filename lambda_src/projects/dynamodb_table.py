@@ -1,4 +1,4 @@
-"""Requests to the one table: a client per execution environment, and no attempt that could outlast the request."""
+"""Requests to the one table: a client per execution environment, and attempts that end with the request's deadline."""
 
 import os
 import time
@@ -22,6 +22,7 @@ from lambda_src.projects.model import StoreUnavailable
 VARIABLES = ("TABLE_NAME", "TABLE_DEADLINE_SECONDS")
 
 CONNECT_SECONDS, READ_SECONDS, ATTEMPTS = 1, 2, 3
+LEAST_SECONDS = 1  # of the deadline that must be left for an attempt: one that hung has used the others' time
 CONFIG = Config(
     connect_timeout=CONNECT_SECONDS,
     read_timeout=READ_SECONDS,
@@ -130,7 +131,7 @@ class Table:
         self._client.meta.events.register_first("needs-retry.dynamodb", self._after_attempt)
 
     def begin(self, deadline: Deadline) -> None:
-        """Start a request that ends by `deadline`: an attempt begins only while there is time for all of it."""
+        """Start a request that ends by `deadline`, near which no attempt begins."""
         self._deadline, self.uncertain = deadline, False
 
     def close(self) -> None:
@@ -175,9 +176,9 @@ class Table:
 
     def _refuse_unless_there_is_time(self) -> None:
         left = self._deadline.remaining()
-        if left < READ_SECONDS:
+        if left < LEAST_SECONDS:
             self.figures.deadline_exceeded += 1
-            raise StoreUnavailable(f"{left:.1f} s left, and one attempt may take {READ_SECONDS} s")
+            raise StoreUnavailable(f"{left:.1f} s left, and an attempt begins only with {LEAST_SECONDS} s")
 
 
 def _judged(error: ClientError) -> Exception:

@@ -115,7 +115,7 @@ class Server:
         program, *arguments = command
         # A group of its own: Ctrl-C at a terminal is for whoever owns the server, who then stops it in order.
         return subprocess.Popen(
-            [*_launcher(), str(binaries() / program), *arguments],
+            [*launcher(), str(binaries() / program), *arguments],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
@@ -167,7 +167,7 @@ def _hand_over(path: Path) -> None:
         os.chown(path, nobody.pw_uid, nobody.pw_gid)
 
 
-def _launcher() -> list[str]:
+def launcher() -> list[str]:
     """The words before a command that end it with us, and that run it as `nobody` when we are root."""
     is_root = os.geteuid() == 0
     if shutil.which("setpriv") is None:

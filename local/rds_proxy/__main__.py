@@ -7,7 +7,8 @@ import logging
 import signal
 import ssl
 import sys
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -37,8 +38,11 @@ and "metrics".
 """
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Run until SIGTERM or SIGINT; exit code 2 for flags that make no sense, 1 when the address can't be had."""
+def main(arguments: Sequence[str] | None = None, clock: Callable[[], float] = time.time) -> None:
+    """Run until SIGTERM or SIGINT; exit code 2 for flags that make no sense, 1 when the address can't be had.
+
+    `clock` gives the seconds since 1970 by which tokens are judged.
+    """
     parser = _parser()
     flags = parser.parse_args(arguments)
     try:
@@ -49,22 +53,19 @@ def main(arguments: Sequence[str] | None = None) -> None:
     logging.basicConfig(stream=sys.stderr, level=level, format="%(asctime)s [%(levelname)s] %(message)s")
     logging.getLogger("asyncio").setLevel(logging.WARNING)
     try:
-        asyncio.run(_run(settings, credentials, access_keys, metrics))
+        asyncio.run(_run(Proxy(settings, credentials, access_keys, clock), metrics))
     except (OSError, ssl.SSLError) as error:
         sys.exit(f"the proxy can't listen on {flags.listen}: {error}")
 
 
-async def _run(
-    settings: Settings, credentials: Credentials, access_keys: AccessKeys | None, metrics: tuple[str, int] | None
-) -> None:
-    proxy = Proxy(settings, credentials, access_keys)
+async def _run(proxy: Proxy, metrics: tuple[str, int] | None) -> None:
     await proxy.start()
     page = MetricsServer(proxy)
     page_address = await page.start(*metrics) if metrics else None
     ended = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, ended.set)
-    ready = {"ready": True, "address": settings.address, "port": proxy.port, "metrics": page_address}
+    ready = {"ready": True, "address": proxy.settings.address, "port": proxy.port, "metrics": page_address}
     print(json.dumps(ready), flush=True)
     await ended.wait()
     if page_address:

@@ -14,11 +14,13 @@ What stored functions and DO blocks do is not seen, as on AWS.
 
 import functools
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
 from pglast.parser import ParseError, parse_sql_json
 
+NUMBER = re.compile(rb"\b\d+\b")
 TEXT_LIMIT = 16 * 1024  # bytes; "any statement with a text size greater than 16 KB"
 UNPARSED = "the statement is in no syntax that the proxy knows, and PostgreSQL ran it"
 NAMED_STATEMENT = "a named prepared statement was parsed (protocol message Parse)"
@@ -64,12 +66,21 @@ class Pinning:
 
     def __init__(self, *, set_local_pins: bool = True) -> None:
         self._set_local_pins = set_local_pins
-        self.reason = functools.lru_cache(CACHED_STATEMENTS)(self._reason)
+        self._cached_reason = functools.lru_cache(CACHED_STATEMENTS)(self._reason)
 
-    def _reason(self, text: bytes) -> str | None:
+    def reason(self, text: bytes) -> str | None:
         """Why `text` (one statement or several) pins, UNPARSED when the parser does not know it, or None."""
         if len(text) > TEXT_LIMIT:
             return TOO_LONG
+        # Statements that differ in numbers only are parsed once: no rule looks at a number.
+        return self._cached_reason(NUMBER.sub(b"1", text))
+
+    @property
+    def parsed(self) -> int:
+        """How many statements the parser has seen."""
+        return self._cached_reason.cache_info().misses
+
+    def _reason(self, text: bytes) -> str | None:
         try:
             tree = json.loads(parse_sql_json(_decoded(text)))
         except (ParseError, ValueError, RecursionError):

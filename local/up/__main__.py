@@ -18,6 +18,7 @@ from local.up.report import print_status, print_welcome
 from local.up.steps import StepFailed, run, say, step
 
 ROOT = Path(__file__).parents[2]
+STORES = ("postgres", "dynamodb")  # the first is that of the app in cdk.json, the others are local.up.app's
 START_SECONDS, BOOTSTRAP_SECONDS, DEPLOY_SECONDS = 60, 180, 600
 
 
@@ -27,6 +28,7 @@ def main() -> None:
     parser.add_argument("command", choices=["up", "status", "token", "down"])
     parser.add_argument("--port", type=int, default=4566, help="loopback port of the local AWS (default: 4566)")
     parser.add_argument("--state", type=Path, default=ROOT / "build" / "local", help="folder for data and logs")
+    parser.add_argument("--store", choices=STORES, default=STORES[0], help=f"database (default: {STORES[0]})")
     parser.add_argument("--app", help="command of another CDK app to deploy (default: the one in cdk.json)")
     options = parser.parse_args()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # end in order, as for Ctrl-C
@@ -34,7 +36,7 @@ def main() -> None:
     try:
         match options.command:
             case "up":
-                run_here.up(options.port, options.app)
+                run_here.up(options.port, options.app, options.store)
             case "status":
                 print_status(*run_here.running())
             case "token":
@@ -56,11 +58,17 @@ class LocalRun:
         self._logs = state / "logs"
         self._emulator = state / "emulator.json"
         self._lock = state / "up.lock"
+        self._store = state / "store"
 
-    def up(self, port: int, app: str | None = None) -> None:
+    def up(self, port: int, app: str | None = None, store: str = STORES[0]) -> None:
         """Start the local AWS unless it runs, deploy to it, and say how to use it. Leaves it running."""
         with self._alone():
             running = processes.load(self._emulator)
+            if running is not None and (deployed := self._store.read_text()) != store:
+                raise StepFailed(f"the database here is {deployed}: `make down` first, then `make up STORE={store}`")
+            if app is None and store != STORES[0]:
+                app = f"{sys.executable} -m local.up.app {store}"
+            self._store.write_text(store)
             account = aws.Account(port if running is None else aws.port_of(running), self._state)
             emulator = running or self._start(account)
             try:
@@ -112,7 +120,8 @@ class LocalRun:
         if not account.is_bootstrapped():
             log = self._logs / "cdk-bootstrap.log"
             with step(f"cdk bootstrap {where}", log):
-                run([cdk, "bootstrap", where], log, environment, BOOTSTRAP_SECONDS)
+                # Elsewhere, or it synthesizes the app, which it does not need.
+                run([cdk, "bootstrap", where], log, environment, BOOTSTRAP_SECONDS, directory=self._state)
         log = self._logs / "cdk-deploy.log"
         command = [cdk, "deploy", "local/*", "--require-approval", "never", "--output", str(self._state / "cdk.out")]
         command += ["--outputs-file", str(account.outputs_file), *(["--app", app] if app else [])]

@@ -90,6 +90,8 @@ class Account:
     def iam_token(self) -> str:
         """A password for the stand-in for RDS Proxy, good for 15 minutes."""
         database = self.function_variables()
+        if "DB_HOST" not in database:
+            raise StepFailed("there is no proxy to log in to: the database here is a DynamoDB table")
         credentials = {"AWS_ACCESS_KEY_ID": ACCESS_KEY, "AWS_SECRET_ACCESS_KEY": SECRET}
         port = int(database["DB_PORT"])
         return iam_token.mint(database["DB_HOST"], port, database["DB_USER"], self.region, credentials)
@@ -102,7 +104,7 @@ class Account:
 
     def proxy_page(self) -> str | None:
         """Where the stand-in for RDS Proxy shows what it does, live; it says so when it is ready."""
-        for log in (self.state / "logs").glob("rds-proxy-*.log"):
+        for log in (self.state / "logs").glob(f"rds-proxy-{LOCAL.prefix}-*.log"):
             for line in log.read_text(errors="replace").splitlines():
                 if line.startswith('{"ready": true'):
                     page: str | None = json.loads(line).get("metrics")

@@ -11,13 +11,22 @@ from local.up.steps import say
 
 def print_welcome(account: Account) -> None:
     """Where the API and the database are, as commands to copy."""
-    url, database = account.api_url(), account.function_variables()
+    url = account.api_url()
     curl = f"curl -s --aws-sigv4 aws:amz:{account.region}:execute-api --user {ACCESS_KEY}:{SECRET}"
-    root = _short(account.state / "certificates" / "ca.pem")
-    proxy = f"host={database['DB_HOST']} port={database['DB_PORT']} user={database['DB_USER']}"
     say("\nAsk the API:\n")
     say(f"  {curl} '{url}/tenants/acme/projects' -d '{{\"name\": \"first\"}}'")
     say(f"  {curl} '{url}/tenants/acme/projects'")
+    variables = account.function_variables()
+    if "TABLE_NAME" in variables:
+        _print_table(account, variables["TABLE_NAME"])
+    else:
+        _print_database(account, variables)
+    say("\n`make status` shows what runs, `make down` ends it.")
+
+
+def _print_database(account: Account, database: dict[str, str]) -> None:
+    root = _short(account.state / "certificates" / "ca.pem")
+    proxy = f"host={database['DB_HOST']} port={database['DB_PORT']} user={database['DB_USER']}"
     say("\nAsk the database, through the stand-in for RDS Proxy, and as its superuser:\n")
     say(
         f'  PGPASSWORD="$(make -s token)" psql "{proxy} dbname={database["DB_NAME"]} '
@@ -27,7 +36,13 @@ def print_welcome(account: Account) -> None:
     say(f'  {_short(binaries() / "psql")} "{socket}" -c "TABLE project"')
     if page := account.proxy_page():
         say(f"\nWatch the stand-in, with its clients, server connections and pinned sessions:\n\n  {page}")
-    say("\n`make status` shows what runs, `make down` ends it.")
+
+
+def _print_table(account: Account, name: str) -> None:
+    say("\nAsk the table:\n")
+    headers = "-H 'x-amz-target: DynamoDB_20120810.Scan' -H 'content-type: application/x-amz-json-1.0'"
+    signed = f"--aws-sigv4 aws:amz:{account.region}:dynamodb --user {ACCESS_KEY}:{SECRET}"
+    say(f'  curl -s {signed} {headers} {account.endpoint} -d \'{{"TableName": "{name}"}}\'')
 
 
 def print_status(account: Account, emulator: psutil.Process) -> None:

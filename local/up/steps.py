@@ -38,12 +38,19 @@ def _told_by(log: Path) -> str:
     return "\n".join([f"\nfrom {log}:", *(f"    {line}" for line in shown)]) if shown else ""
 
 
-def run(command: Sequence[str], log: Path, environment: Mapping[str, str], seconds: float) -> None:
+def run(
+    command: Sequence[str], log: Path, environment: Mapping[str, str], seconds: float, directory: Path | None = None
+) -> None:
     """Run a command to its end with its output in `log`; StepFailed when it fails or takes longer than `seconds`."""
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("wb") as output:
         child = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, env=dict(environment)
+            command,
+            cwd=directory,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env=dict(environment),
         )
         try:
             code = child.wait(seconds)

@@ -3,6 +3,7 @@
 import argparse
 import json
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -58,10 +59,11 @@ def _costs(environment: "Environment", budget: Budget) -> str:
     return f"Dollars a month ({prices.REGION}, {prices.DATE}, an estimate)\n{columns(rows)}"
 
 
-def _environment(name: str) -> "Environment":
+def _environment(name: str) -> "Environment[Any]":
     from stacks.environments import ENVIRONMENTS  # refuses, with ValueError, an environment that does not fit
 
-    for environment in ENVIRONMENTS:
+    environments: Iterable[Environment[Any]] = ENVIRONMENTS
+    for environment in environments:
         if environment.name == name:
             return environment
     raise ValueError(f"{name!r} is no environment, there are {', '.join(each.name for each in ENVIRONMENTS)}")

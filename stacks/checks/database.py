@@ -11,7 +11,6 @@ from .values import Unknown, number, shown
 STORAGE = 'Amazon RDS User Guide, "Amazon RDS DB instance storage"'
 FEWEST_BACKUP_DAYS, MOST_BACKUP_DAYS = 7, 35
 SMALLEST_GP3, STRIPED_GP3 = 20, 400  # GiB
-GROWTH = 1.1
 
 
 def _is_copy(database: Resource) -> bool:
@@ -133,7 +132,7 @@ def _storage_can_grow(stage: Stage) -> Iterator[Finding]:
         most = number(value)
         if str(database.get("Engine")).startswith("aurora") or isinstance(value, Unknown):
             continue
-        if value is None or (most is not None and size is not None and most < GROWTH * size):
+        if value is None or (most is not None and size is not None and 10 * most < 11 * size):
             yield Finding(
                 database, "MaxAllocatedStorage", f"{shown(value)}, of {shown(database.get('AllocatedStorage'))} GiB"
             )

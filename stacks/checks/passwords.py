@@ -72,7 +72,7 @@ def _used(stage: Stage) -> Iterator[Any]:
 
 @rule(
     "E12",
-    Severity.WARNING,
+    Severity.ERROR,
     "a secret whose user logs in to the proxy by IAM is not rotated by alternating users",
     fix="rotate with a single user, or use IAM authentication end to end",
     source=f'{SECRETS_MANAGER}, "Rotation strategies"; the token names one user, the secret another after rotation',

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from stacks.config import on_postgres
 from stacks.environments import ENVIRONMENTS
 from stacks.runbook import environment_page
 from stacks.runbook.pages import runbook
@@ -15,8 +16,9 @@ DOCS = Path(__file__).parents[2] / "docs"
 
 def documents() -> dict[str, str]:
     """The documents by their path in docs/."""
-    texts = {"runbook.md": runbook(ENVIRONMENTS)}
-    for environment in ENVIRONMENTS:
+    environments = on_postgres(ENVIRONMENTS)
+    texts = {"runbook.md": runbook(environments)}
+    for environment in environments:
         texts[f"environments/{environment.name}.md"] = environment_page.page(environment)
         texts[f"environments/{environment.name}.svg"] = picture(environment.budget)
     return texts

@@ -36,7 +36,7 @@ OWN = "this pack"
 METHOD = """\
 Made on {date} by `python -m tests.checks.compare --others … --write`, which runs every tool over the {wrong} wrong and
 {right} correct stacks of tests/checks: aws-cdk-lib {CDK} (errors of constructs and the built-in validation), cfn-lint
-{cfn_lint}, cdk-nag {cdk_nag} (AwsSolutions and Serverless), checkov {checkov}, and this project's rule pack (stacks/checks).
+{cfn_lint}, cdk-nag {cdk_nag} (AwsSolutions and Serverless), checkov {checkov}, and this rule pack (stacks/checks).
 
 A cell has the rules that a tool reports of that stack. What it reports of plain correct stacks too is left out, since
 it is not about the mistake; a rule that is about something else beside the mistake stays in, to the tool's credit. An

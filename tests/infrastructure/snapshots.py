@@ -8,9 +8,11 @@ import sys
 import tempfile
 from pathlib import Path
 
-from .synthesis import Json, Templates, synthesize, templates
+from .synthesis import FIXED, OPTIONS, Json, Templates, synthesize, templates
+from .table_changes import refused_changes
 
 DIRECTORY = Path(__file__).parent / "snapshots"
+DIRECTORY_OF_OPTIONS = Path(__file__).parent / "snapshots_of_options"
 # What changes with every line of lambda_src, or with CDK's own functions: the hashes of assets, and of the version that
 # CDK makes of a function whenever its code changes.
 ASSET = re.compile(r"\b[0-9a-f]{64}\b")
@@ -44,11 +46,17 @@ def texts(synthesized: Templates) -> dict[str, str]:
     return {f"{environment}-{stack}.json": render(each) for (environment, stack), each in synthesized.items()}
 
 
-def write(directory: Path = DIRECTORY) -> list[str]:
-    """Make the folder say what the templates say now; returns the names of the files that changed."""
+def write(directory: Path = DIRECTORY, environments=FIXED) -> list[str]:
+    """Make the folder say what the templates say now; returns the names of the files that changed.
+
+    Writes nothing, and ends the program with the reason, when CloudFormation could not make the change.
+    """
     with tempfile.TemporaryDirectory() as outdir:
-        current = texts(templates(synthesize(Path(outdir))))
+        current = texts(templates(synthesize(Path(outdir), environments)))
     found = {path.name: path.read_text() for path in directory.glob("*.json")}
+    changes = [(json.loads(found[name]), json.loads(text)) for name, text in current.items() if name in found]
+    if problems := [problem for before, after in changes for problem in refused_changes(before, after)]:
+        sys.exit("\n".join(problems))
     for name in found.keys() - current.keys():
         (directory / name).unlink()
     directory.mkdir(exist_ok=True)
@@ -61,4 +69,7 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--write", action="store_true", required=True, help="rewrite what differs")
     parser.parse_args()
-    sys.stdout.write("".join(f"wrote {name}\n" for name in write()) or "the snapshots are as they should be\n")
+    sys.stdout.write(
+        "".join(f"wrote {name}\n" for name in (*write(), *write(DIRECTORY_OF_OPTIONS, OPTIONS)))
+        or "the snapshots are as they should be\n"
+    )

@@ -9,14 +9,18 @@ from aws_cdk import App
 from aws_cdk.assertions import Template
 
 from app import build
-from stacks.environments import ENVIRONMENTS
+from stacks.config import on_postgres
+from stacks.dynamodb import DynamoDb
+from stacks.environments import DEV, ENVIRONMENTS
 from stacks.runtime import Runtime
 from stacks.stage import EnvironmentStage
 
 ROOT = Path(__file__).parents[2]
 # A machine that differs from AWS in both: nothing in the templates may depend on the one that runs the tests.
 MACHINE = Runtime(python="3.12", architecture="x86_64")
-FIXED = tuple(replace(each, runtime=MACHINE) if each.name == "local" else each for each in ENVIRONMENTS)
+FIXED = tuple(replace(each, runtime=MACHINE) if each.name == "local" else each for each in on_postgres(ENVIRONMENTS))
+# An environment for each option of the template, the way its page in docs/options/ says.
+OPTIONS = (replace(DEV, name="dynamodb", store=DynamoDb(max_read_request_units=400, max_write_request_units=200)),)
 STACKS = ("data", "service")
 
 Json = dict[str, Any]

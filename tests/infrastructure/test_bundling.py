@@ -63,6 +63,15 @@ def test_every_module_has_bytecode_that_is_used_whatever_the_files_date(zipped, 
     assert {path.name.split(".")[-2] for path in zipped.rglob("*.pyc")} == {tag}
 
 
+def test_the_zip_lists_what_is_in_it(zipped):
+    found = subprocess.run(
+        ["sha256sum", "--check", "--strict", "--quiet", "contents.txt"], cwd=zipped, capture_output=True, check=False
+    )
+    assert found.returncode == 0, found.stderr
+    listed = {line.split("  ", 1)[1] for line in (zipped / "contents.txt").read_text().splitlines()}
+    assert listed == files(zipped).keys() - {"contents.txt"}
+
+
 def test_bytecode_does_not_name_the_folder_it_was_made_in(zipped):
     for path in zipped.rglob("*.pyc"):
         assert str(zipped).encode() not in path.read_bytes(), path
@@ -75,7 +84,7 @@ def test_the_zip_holds_the_code_and_what_it_reads_and_nothing_else(zipped):
     assert any(name.startswith("lambda_src/migrations/sql/") for name in names)
     assert "certifi/cacert.pem" in names
     top = {name.partition("/")[0].partition("-")[0].partition(".")[0] for name in names}
-    assert top <= {"lambda_src", "psycopg", "psycopg_binary", "certifi", "typing_extensions", "__pycache__"}
+    assert top <= {"lambda_src", "psycopg", "psycopg_binary", "certifi", "typing_extensions", "__pycache__", "contents"}
     assert not [name for name in names if "tests/" in name or name.endswith(("RECORD", "requirements.txt", ".lock"))]
 
 

@@ -2,10 +2,17 @@
 
 import re
 
+from stacks.config import RdsPostgres
 from stacks.environments import ENVIRONMENTS
 from tests.conftest import ROOT
 
 HEADER = ("environment", "region", "database", "reserved concurrency", "kept when its stack goes")
+
+
+def database(store) -> str:
+    if not isinstance(store, RdsPostgres):
+        return type(store).__name__
+    return f"db.{store.instance}{', Multi-AZ' if store.multi_az else ''}"
 
 
 def table() -> str:
@@ -13,7 +20,7 @@ def table() -> str:
         (
             f"`{environment.name}`",
             environment.region,
-            f"db.{environment.store.instance}{', Multi-AZ' if environment.store.multi_az else ''}",
+            database(environment.store),
             str(environment.api.reserved_concurrency),
             "yes" if environment.retain else "no",
         )

@@ -130,5 +130,9 @@ def test_a_refusing_forwarder_refuses_until_it_is_healed(forwarder, client):
 def test_a_client_of_a_dead_upstream_is_reset():
     with socket.create_server(("127.0.0.1", 0)) as listener:
         nobody = listener.getsockname()
-    with Forwarder(nobody) as forwarder, pytest.raises(ConnectionResetError):
-        socket.create_connection(forwarder.address, 5).recv(1)
+    with (
+        Forwarder(nobody) as forwarder,
+        pytest.raises(ConnectionResetError),  # while connecting or afterwards
+        socket.create_connection(forwarder.address, 5) as client,
+    ):
+        client.recv(1)

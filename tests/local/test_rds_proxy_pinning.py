@@ -138,6 +138,17 @@ def test_a_statement_in_another_encoding_is_parsed() -> None:
     assert "SET" in (Pinning().reason("SET application_name = 'ä'".encode("latin-1")) or "")
 
 
+def test_statements_that_differ_in_numbers_only_are_parsed_once() -> None:
+    pinning = Pinning()
+    for number in range(100):
+        assert pinning.reason(b"SELECT name, 'x%d y' FROM item1 WHERE id = %d" % (7, number)) is None
+        assert pinning.reason(b"SELECT 1 FROM pg_advisory_lock(%d)" % number)
+    assert pinning.parsed == 2
+    for number in range(10):
+        pinning.reason(b"SELECT x%d" % number)  # a name is no number
+    assert pinning.parsed == 12
+
+
 def test_a_set_statement_pins_the_session(proxy: RunningProxy) -> None:
     client, other = proxy.connect(), proxy.connect()
     client.execute("SET work_mem = '5MB'")

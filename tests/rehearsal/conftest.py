@@ -12,7 +12,7 @@ import pytest
 
 from local.up.aws import Account
 from tests.conftest import ROOT, free_port
-from tests.rehearsal.shapes import SHAPES, Shapes, signed_request
+from tests.rehearsal.shapes import SHAPES, Shapes, app_of, signed_request
 
 MINUTES = 60
 
@@ -68,5 +68,7 @@ def interrupt(child: subprocess.Popen[str]) -> None:
 def shapes(deployed: LocalRun, tmp_path_factory: pytest.TempPathFactory) -> Shapes:
     """dev, staging and prod, deployed beside `local` to the same local AWS."""
     shapes = Shapes(deployed.account, tmp_path_factory.mktemp("shapes"))
+    # All that is deployed later is synthesized here, together.
+    shapes.synthesize(app_of(*SHAPES), *(app_of(each) for each in SHAPES))
     shapes.deploy(*SHAPES)
     return shapes

@@ -5,6 +5,7 @@ Only what executes the functions is this machine's; classes, pools, credentials 
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 import threading
@@ -14,6 +15,7 @@ import urllib.request
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -30,20 +32,20 @@ SHAPES = {"dev": "environments.DEV", "staging": "environments.STAGING", "prod": 
 SECONDS = 400
 WAIT_SECONDS = 60
 PROGRAM = """
-import sys
+import json, sys
 sys.path.insert(0, {project!r})
 from dataclasses import replace
 from pathlib import Path
 from aws_cdk import App
-from stacks import bundling, environments
+from stacks import environments
 from stacks.runtime import this_machine
 from stacks.stage import EnvironmentStage
-if {source!r}:
-    bundling.SOURCE, bundling.LOCK = Path({source!r}), Path({source!r}, "requirements.txt")
-app = App(analytics_reporting=False)
-for environment in [{environments}]:
-    EnvironmentStage(app, environment=replace(environment, runtime=this_machine()))
-app.synth()
+context = json.loads(Path({project!r}, "cdk.json").read_text())["context"]
+for directory, found in [{apps}]:
+    app = App(analytics_reporting=False, context=context, outdir=directory)
+    for environment in found:
+        EnvironmentStage(app, environment=replace(environment, runtime=this_machine()))
+    app.synth()
 """
 
 
@@ -52,16 +54,42 @@ class Shapes:
 
     def __init__(self, account: Account, directory: Path) -> None:
         self.account, self.directory = account, directory
+        self.client = cache(account.client)
+        # Whoever edits files meanwhile does not change what is tested.
+        self.project = copy_of_project(ROOT, directory / "project")
+        self._assemblies: dict[tuple[Path, str], Path] = {}
 
-    def cdk(self, *words: str, environments: str, project: Path = ROOT, source: str = "") -> tuple[int, str]:
-        """The CDK CLI's status and output, with an app of these environments (Python expressions)."""
-        app = self.directory / f"app-{threading.get_ident()}.py"
-        app.write_text(PROGRAM.format(project=str(project), source=source, environments=environments))
-        cdk = str(ROOT / "node_modules" / ".bin" / "cdk")
-        command = [cdk, *words, "--app", f"{sys.executable} {app}", "--output", str(self.directory / "cdk.out")]
+    def synthesize(self, *apps: str, project: Path | None = None) -> None:
+        """Synthesize apps, each of some environments (Python expressions), in one process: starting it takes longest.
+
+        Validators are left out: tests/infrastructure has them judge the same templates.
+        """
+        project = project or self.project
+        new = {each: self.directory / f"app-{len(self._assemblies) + n}" for n, each in enumerate(apps)}
+        program = PROGRAM.format(
+            project=str(project), apps=", ".join(f"({str(path)!r}, [{each}])" for each, path in new.items())
+        )
         variables = {**self.account.cdk_environment(), "CDK_VALIDATION": "false"}
         found = subprocess.run(
-            command, cwd=project, env=variables, capture_output=True, text=True, timeout=SECONDS, check=False
+            [sys.executable, "-c", program], cwd=project, env=variables, capture_output=True, text=True, check=False
+        )
+        assert found.returncode == 0, found.stderr
+        self._assemblies |= {(project, each): path for each, path in new.items()}
+
+    def cdk(self, *words: str, environments: str, project: Path | None = None) -> tuple[int, str]:
+        """The CDK CLI's status and output, with an app of these environments, which is synthesized once."""
+        key = (project or self.project, environments)
+        if key not in self._assemblies:
+            self.synthesize(environments, project=project)
+        command = [str(ROOT / "node_modules" / ".bin" / "cdk"), *words, "--app", str(self._assemblies[key])]
+        found = subprocess.run(
+            command,
+            cwd=self.directory,
+            env=self.account.cdk_environment(),
+            capture_output=True,
+            text=True,
+            timeout=SECONDS,
+            check=False,
         )
         return found.returncode, found.stdout + found.stderr
 
@@ -73,14 +101,13 @@ class Shapes:
 
     def try_to_deploy(self, *names: str, change: str = "", **options: Any) -> tuple[int, str]:
         """The CLI's status and output; `change` are further arguments of replace() for each environment."""
-        environments = ", ".join(changed(name, change) for name in names)
         stacks = [f"{name}/*" for name in names]
         words = ["--require-approval", "never", "--concurrency", str(len(names))]
-        return self.cdk("deploy", *stacks, *words, environments=environments, **options)
+        return self.cdk("deploy", *stacks, *words, environments=app_of(*names, change=change), **options)
 
     def diff(self, name: str, change: str = "") -> list[str]:
         """The resources that a deployment would change, as `Stack: [~] Type path`."""
-        status, output = self.cdk("diff", f"{name}/*", environments=changed(name, change))
+        status, output = self.cdk("diff", f"{name}/*", environments=app_of(name, change=change))
         assert status == 0, output
         found, stack = [], ""
         for line in plain(output).splitlines():
@@ -91,21 +118,23 @@ class Shapes:
         return found
 
     def request(self, name: str, method: str, path: str, body: object = None) -> tuple[int, Any]:
-        url = self.outputs(name, "service")["ApiUrl"].removeprefix("https://").split(".")[0]
-        endpoint = f"{self.account.endpoint}/_aws/execute-api/{url}/$default"
-        return signed_request(self.account, method, f"{endpoint}{path}", body)
+        return signed_request(self.account, method, f"{self.url(name)}{path}", body)
+
+    def url(self, name: str) -> str:
+        api = self.outputs(name, "service")["ApiUrl"].removeprefix("https://").split(".")[0]
+        return f"{self.account.endpoint}/_aws/execute-api/{api}/$default"
 
     def outputs(self, name: str, stack: str) -> dict[str, str]:
-        (found,) = self.account.client("cloudformation").describe_stacks(StackName=f"headroom-{name}-{stack}")["Stacks"]
+        (found,) = self.client("cloudformation").describe_stacks(StackName=f"headroom-{name}-{stack}")["Stacks"]
         return {each["OutputKey"]: each["OutputValue"] for each in found.get("Outputs", [])}
 
     def stack_status(self, name: str, stack: str) -> str:
-        (found,) = self.account.client("cloudformation").describe_stacks(StackName=f"headroom-{name}-{stack}")["Stacks"]
+        (found,) = self.client("cloudformation").describe_stacks(StackName=f"headroom-{name}-{stack}")["Stacks"]
         return found["StackStatus"]
 
     def resources(self, name: str, stack: str, kind: str) -> dict[str, str]:
         """Physical ids by logical ids."""
-        pages = self.account.client("cloudformation").get_paginator("list_stack_resources")
+        pages = self.client("cloudformation").get_paginator("list_stack_resources")
         found = pages.paginate(StackName=f"headroom-{name}-{stack}").build_full_result()["StackResourceSummaries"]
         return {each["LogicalResourceId"]: each["PhysicalResourceId"] for each in found if each["ResourceType"] == kind}
 
@@ -116,7 +145,7 @@ class Shapes:
 
     def function(self, name: str, handler: str) -> str:
         """The name of the environment's function with this handler."""
-        functions = self.account.client("lambda").list_functions()["Functions"]
+        functions = self.client("lambda").list_functions()["Functions"]
         (found,) = [
             each["FunctionName"]
             for each in functions
@@ -127,7 +156,7 @@ class Shapes:
     def forget_connections(self, name: str) -> None:
         """Make the function and the proxy log in again: new execution environments, and no pooled connection."""
         function = self.function(name, "lambda_src.projects.handler.handler")
-        self.account.client("lambda").update_function_configuration(
+        self.client("lambda").update_function_configuration(
             FunctionName=function, Description=f"restarted {time.monotonic()}"
         )
         self.drop_server_connections(name)
@@ -142,14 +171,14 @@ class Shapes:
     @contextmanager
     def load(self, name: str, *, clients: int = 4, writes: bool = True) -> Iterator[Counter[int]]:
         """Requests from several clients at once, and the number of answers by status; they end with the block."""
-        path = "/tenants/load/projects"
+        url = f"{self.url(name)}/tenants/load/projects"
         answers: Counter[int] = Counter()
         ended = threading.Event()
 
         def ask(number: int) -> None:
             while not ended.is_set():
                 body = {"name": "under load"} if number == 0 and writes else None
-                answers[self.request(name, "POST" if body else "GET", path, body)[0]] += 1
+                answers[signed_request(self.account, "POST" if body else "GET", url, body)[0]] += 1
 
         threads = [threading.Thread(target=ask, args=(number,)) for number in range(clients)]
         for thread in threads:
@@ -185,6 +214,20 @@ def wait_until(condition: Callable[[], object]) -> None:
     while not condition():
         assert time.monotonic() < deadline, "it did not happen in time"
         time.sleep(0.05)
+
+
+def app_of(*names: str, change: str = "") -> str:
+    """An app of environments, as Python expressions."""
+    return ", ".join(changed(name, change) for name in names)
+
+
+def copy_of_project(project: Path, directory: Path) -> Path:
+    """What a deployment is made of, in another folder."""
+    for name in ("stacks", "lambda_src"):
+        shutil.copytree(project / name, directory / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("app.py", "cdk.json"):
+        shutil.copy(project / name, directory / name)
+    return directory
 
 
 def changed(name: str, change: str = "") -> str:

@@ -1,7 +1,6 @@
 """A deployed environment is changed while it serves: passwords, pool, schema, credentials."""
 
 import json
-import shutil
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -12,11 +11,11 @@ from botocore.exceptions import ClientError
 
 from local.up.aws import ACCESS_KEY, SECRET
 from stacks.environments import DEV
-from tests.conftest import ROOT
-from tests.rehearsal.shapes import Shapes, wait_until
+from tests.rehearsal.shapes import Shapes, copy_of_project, wait_until
 from tests.service import event
 
 PROJECTS = "lambda_src.projects.handler.handler"
+WITH_IAM = 'store=replace(environments.DEV.store, instance="t4g.medium", credentials="iam")'
 PERCENT = DEV.budget.max_connections_percent
 
 
@@ -26,7 +25,7 @@ def pool(percent):
 
 
 def percent_of(shapes):
-    rds = shapes.account.client("rds")
+    rds = shapes.client("rds")
     (name,) = shapes.resources("dev", "data", "AWS::RDS::DBProxy").values()
     (group,) = rds.describe_db_proxy_target_groups(DBProxyName=name)["TargetGroups"]
     return group["ConnectionPoolConfig"]["MaxConnectionsPercent"]
@@ -67,7 +66,7 @@ def rotate(secrets, arn):
 
 
 def test_a_rotation_under_load_fails_no_request(shapes):
-    secrets = shapes.account.client("secretsmanager")
+    secrets = shapes.client("secretsmanager")
     with shapes.load("dev") as answers:
         for arn in shapes.resources("dev", "data", "AWS::SecretsManager::Secret").values():
             rotate(secrets, arn)
@@ -77,7 +76,7 @@ def test_a_rotation_under_load_fails_no_request(shapes):
 
 
 def test_a_rotation_fails_no_request_even_when_the_pool_must_log_in_again_meanwhile(shapes):
-    secrets = shapes.account.client("secretsmanager")
+    secrets = shapes.client("secretsmanager")
     found = shapes.resources("dev", "data", "AWS::SecretsManager::Secret")
     (arn,) = [physical for logical, physical in found.items() if "Application" in logical]
     with shapes.load("dev", writes=False) as answers:
@@ -92,11 +91,9 @@ def test_another_pool_percentage_is_all_that_changes_in_what_holds_data(shapes):
     change = pool(PERCENT - 5)
     assert shapes.diff("dev") == []
     changes = shapes.diff("dev", change)
-    assert [each for each in changes if each.startswith("headroom-dev-data")] == [
-        "headroom-dev-data: [~] AWS::RDS::DBProxyTargetGroup"
-    ]
+    assert [each for each in changes if each.startswith("Data")] == ["Data: [~] AWS::RDS::DBProxyTargetGroup"]
     # the alarms and the dashboard have the pool in their numbers
-    others = {each.split()[-1] for each in changes if not each.startswith("headroom-dev-data")}
+    others = {each.split()[-1] for each in changes if each.startswith("Service")}
     assert others <= {"AWS::CloudWatch::Alarm", "AWS::CloudWatch::Dashboard"}
     shapes.deploy("dev", change=change)
     assert percent_of(shapes) == PERCENT - 5
@@ -106,11 +103,11 @@ def test_another_pool_percentage_is_all_that_changes_in_what_holds_data(shapes):
 
 
 def test_a_migration_that_fails_is_rolled_back_and_the_old_version_keeps_serving(shapes, tmp_path):
-    source = tmp_path / "lambda_src"
-    shutil.copytree(ROOT / "lambda_src", source, ignore=shutil.ignore_patterns("__pycache__"))
-    (source / "migrations" / "sql" / "9001_half.sql").write_text("CREATE TABLE half ();\n\nSELECT 1 / 0;\n")
+    project = copy_of_project(shapes.project, tmp_path / "project")
+    bad = project / "lambda_src" / "migrations" / "sql" / "9001_half.sql"
+    bad.write_text("CREATE TABLE half ();\n\nSELECT 1 / 0;\n")
     with shapes.load("dev") as answers:
-        status, output = shapes.try_to_deploy("dev", source=str(source))
+        status, output = shapes.try_to_deploy("dev", project=project)
     assert status != 0
     assert "9001_half.sql:3: division by zero [22012]" in output
     assert shapes.stack_status("dev", "data") == "UPDATE_ROLLBACK_COMPLETE"
@@ -148,8 +145,7 @@ def test_credentials_are_switched_under_load_and_nothing_is_lost(shapes, credent
     status, project = shapes.request("dev", "POST", "/tenants/switch/projects", {"name": credentials})
     assert status == 201
     with shapes.load("dev") as answers:
-        change = 'store=replace(environments.DEV.store, instance="t4g.medium", credentials="iam")'
-        shapes.deploy("dev", change=change if credentials == "iam" else "")
+        shapes.deploy("dev", change=WITH_IAM if credentials == "iam" else "")
     assert answers.keys() <= {200, 201, 503}, answers
     shapes.forget_connections("dev")
     assert shapes.request("dev", "GET", f"/tenants/switch/projects/{project['id']}") == (200, project)

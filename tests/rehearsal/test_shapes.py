@@ -25,7 +25,7 @@ def test_with_iam_no_password_exists(shapes, name):
 
 
 def test_with_secrets_both_passwords_were_rotated_when_it_was_deployed(shapes):
-    secrets = shapes.account.client("secretsmanager")
+    secrets = shapes.client("secretsmanager")
     found = shapes.resources("dev", "data", "AWS::SecretsManager::Secret")
     assert len(found) == 2
     for arn in found.values():

@@ -142,8 +142,21 @@ def test_a_fault_that_stays_is_a_503_that_says_when_to_come_back(service, endpoi
     assert service.request("GET", path(project)).status == 200
 
 
+def test_a_table_that_throttles_all_three_attempts_is_a_503(endpoint, table, tmp_path, tenant):
+    class Told:
+        variables = variables(endpoint.url, table.name)
+
+    with environment(Told(), tmp_path, TABLE_DEADLINE_SECONDS="20") as running:
+        running.wait_until_ready()
+        endpoint.operations.clear()
+        endpoint.otherwise = "throughput"
+        answer = Service(running).request("GET", f"/tenants/{tenant}/projects")
+    assert (answer.status, answer.headers["retry-after"]) == (503, "1")
+    assert endpoint.operations == ["Query"] * 3
+
+
 def test_no_attempt_begins_that_the_deadline_would_end(service, endpoint, project, log):
-    """The first is given up after 2 s of 3, and a second could take as long."""
+    """The first is given up after 2 s of 3, and a second would have less than one."""
     endpoint.otherwise = "swallow"
     answer = service.request("GET", path(project))
     assert (answer.status, answer.headers["retry-after"]) == (503, "1")

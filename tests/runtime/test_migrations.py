@@ -1,5 +1,7 @@
 """Migrations are applied once, in order and whole, by one deployment at a time; the application may only use them."""
 
+import re
+import shutil
 import threading
 
 import psycopg
@@ -8,7 +10,7 @@ import pytest
 from lambda_src.migrations.handler import MIGRATIONS
 from lambda_src.migrations.roles import MIGRATOR, OWNER, ensure_roles, lend_password, revoke_password
 from lambda_src.migrations.runner import LOCK, MigrationFailed, migrate, read
-from tests.conftest import APPLICATION, DATABASE, PASSWORD, as_master, as_superuser
+from tests.conftest import APPLICATION, DATABASE, PASSWORD, ROOT, as_master, as_superuser
 
 
 @pytest.fixture
@@ -99,6 +101,30 @@ def test_what_would_end_the_migrations_one_transaction_is_refused_before_anythin
     with pytest.raises(MigrationFailed, match=rf"0001_a.sql:2: {word.split()[0].upper()}: "):
         migrate(database, read(tmp_path))
     assert database.execute("SELECT to_regclass('t')").fetchone() == (None,)
+
+
+def test_the_documented_example_of_expand_then_contract_works_for_old_and_new_code(database, tmp_path):
+    text = (ROOT / "docs" / "migrations.md").read_text()
+    expand, move, contract = re.findall(r"```sql\n(-- \d{4}_\w+\.sql\n.*?)```", text, re.DOTALL)
+    shutil.copy(MIGRATIONS / "0001_projects.sql", tmp_path)
+    insert = "INSERT INTO project (tenant, id, {0}, version, created_at, updated_at) "
+    insert += "VALUES ('acme', gen_random_uuid(), 'written as {0}', 1, now(), now())"
+
+    def deploy(migration):
+        name = migration.splitlines()[0].removeprefix("-- ")
+        (tmp_path / name).write_text(migration)
+        assert migrate(database, read(tmp_path))[-1] == name
+
+    migrate(database, read(tmp_path))
+    database.execute(insert.format("name"))
+    deploy(expand)
+    database.execute(insert.format("name"))
+    database.execute(insert.format("title").replace("(tenant", "(name, tenant").replace("('acme'", "(NULL, 'acme'"))
+    deploy(move)
+    database.execute("UPDATE project SET name = 'renamed by old code' WHERE name = 'written as title'")
+    deploy(contract)
+    titles = database.execute("SELECT title FROM project ORDER BY title").fetchall()
+    assert titles == [("renamed by old code",), ("written as name",), ("written as name",)]
 
 
 def test_progress_is_logged(database, tmp_path, caplog):

@@ -164,7 +164,7 @@ def a_production_secret_that_never_changes(stage):
     alarmed(it)
 
 
-@wrong("E12", "warning")
+@wrong("E12", "error")
 def alternating_users_behind_iam(stage):
     it = service(stage)
     secret = rds.DatabaseSecret(it.stack, "Reports", username="reports")

@@ -1,0 +1,1 @@
+"""`make drill`: faults under load, through everything that is deployed."""

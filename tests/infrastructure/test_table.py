@@ -1,0 +1,227 @@
+"""An environment whose store is DynamoDb: one table, no network, and a function that may do five things."""
+
+import copy
+import json
+from dataclasses import replace
+
+import pytest
+
+from lambda_src.projects import dynamodb_table
+from stacks import dynamodb
+from stacks.config import Throttle
+from stacks.dynamodb import DynamoDb, Throughput
+from tests import dynamodb as local
+
+from . import snapshots
+from .snapshots import DIRECTORY_OF_OPTIONS, differences, texts
+from .synthesis import FIXED, OPTIONS, STACKS, of_type, only, synthesize, templates
+from .table_changes import refused_changes
+from .test_database import policy_of
+
+TABLE = "AWS::DynamoDB::GlobalTable"
+STORE = DynamoDb(max_read_request_units=2000, max_write_request_units=1900)
+NOWHERE = ("AWS::EC2::", "AWS::RDS::", "AWS::SecretsManager::", "AWS::CloudFormation::CustomResource", "Custom::")
+
+
+@pytest.fixture(scope="session")
+def option_app(tmp_path_factory):
+    return synthesize(tmp_path_factory.mktemp("cdk.out"), OPTIONS)
+
+
+@pytest.fixture(scope="session")
+def options(option_app):
+    return templates(option_app)
+
+
+@pytest.fixture(scope="session")
+def data(options):
+    return options["dynamodb", "data"]
+
+
+@pytest.fixture(scope="session")
+def service(options):
+    return options["dynamodb", "service"]
+
+
+def of_prod(tmp_path, **changed):
+    """The app with prod on a table."""
+    (prod,) = [each for each in FIXED if each.name == "prod"]
+    return synthesize(tmp_path, [replace(prod, store=replace(STORE, **changed))])
+
+
+@pytest.mark.parametrize("stack", STACKS)
+def test_the_template_is_the_one_that_was_reviewed(options, stack):
+    name = f"dynamodb-{stack}.json"
+    found = differences((DIRECTORY_OF_OPTIONS / name).read_text(), texts(options)[name], name)
+    assert not found, f"if this is meant, `make snapshot` and review:\n{found}"
+
+
+def test_every_validator_accepts_it(option_app):
+    option_app.synth()
+
+
+def test_every_validator_accepts_it_in_production(tmp_path):
+    of_prod(tmp_path).synth()
+
+
+def test_a_production_table_that_cannot_be_restored_is_refused(tmp_path):
+    with pytest.raises(RuntimeError, match="a production table can be restored to any moment"):
+        of_prod(tmp_path, recovery_days=0).synth()
+
+
+def test_there_is_no_network_no_database_and_no_secret(data, service):
+    kinds = {each["Type"] for template in (data, service) for each in template["Resources"].values()}
+    assert not [kind for kind in kinds if kind.startswith(NOWHERE)]
+    assert "VpcConfig" not in only(service, "AWS::Lambda::Function")
+
+
+def test_the_table_has_the_keys_and_indexes_that_the_tests_of_the_store_use(data):
+    table = only(data, TABLE)
+    for part in ("KeySchema", "LocalSecondaryIndexes"):
+        assert table[part] == local.DEFINITION[part]
+    shapes = [{key: index[key] for key in ("IndexName", "KeySchema", "Projection")} for index in index_of(table)]
+    assert shapes == local.DEFINITION["GlobalSecondaryIndexes"]
+    names = {each["AttributeName"] for each in table["AttributeDefinitions"]}
+    assert names == {each["AttributeName"] for each in local.DEFINITION["AttributeDefinitions"]}
+
+
+def index_of(table):
+    return table["GlobalSecondaryIndexes"]
+
+
+def test_the_table_is_as_the_environment_says(data, tmp_path):
+    (dev,) = OPTIONS
+    for table, store, retain in (
+        (only(data, TABLE), dev.store, False),
+        (only(templates(of_prod(tmp_path))["prod", "data"], TABLE), STORE, True),
+    ):
+        (replica,) = table["Replicas"]
+        (index,) = index_of(table)
+        assert table["BillingMode"] == "PAY_PER_REQUEST"
+        assert table["WriteOnDemandThroughputSettings"]["MaxWriteRequestUnits"] == store.max_write_request_units
+        assert replica["ReadOnDemandThroughputSettings"]["MaxReadRequestUnits"] == store.max_read_request_units
+        assert index["WriteOnDemandThroughputSettings"] == table["WriteOnDemandThroughputSettings"]
+        assert replica["PointInTimeRecoverySpecification"] == {
+            "PointInTimeRecoveryEnabled": True,
+            "RecoveryPeriodInDays": store.recovery_days,
+        }
+        assert replica["DeletionProtectionEnabled"] is retain
+        assert replica["ContributorInsightsSpecification"] == {"Enabled": True}
+        assert table["TimeToLiveSpecification"] == {"AttributeName": "expires_at", "Enabled": True}
+        assert "TableName" not in table  # a named table could never be replaced
+
+
+def test_the_table_outlives_its_stack_where_data_is_kept(data, tmp_path):
+    (deleted,) = of_type(data, TABLE).values()
+    (kept,) = of_type(templates(of_prod(tmp_path))["prod", "data"], TABLE).values()
+    assert (deleted["DeletionPolicy"], kept["DeletionPolicy"]) == ("Delete", "RetainExceptOnCreate")
+    assert kept["UpdateReplacePolicy"] == "Retain"
+
+
+@pytest.mark.parametrize(("encryption", "enabled"), [("aws_owned", False), ("aws_managed", True)])
+def test_the_table_is_encrypted_with_the_key_that_is_asked_for(tmp_path, encryption, enabled):
+    """Without SSEEnabled it is a key of DynamoDB's own: nothing in DynamoDB is ever stored in the clear."""
+    table = only(templates(of_prod(tmp_path, encryption=encryption))["prod", "data"], TABLE)
+    assert table["SSESpecification"]["SSEEnabled"] is enabled
+
+
+def test_the_function_may_do_five_things_with_the_table_and_query_its_indexes(service):
+    statements = [each for each in policy_of(service, "ProjectsRole428A2C1A") if "dynamodb:" in json.dumps(each)]
+    table, indexes = sorted(
+        statements, key=lambda each: -len(each["Action"]) if isinstance(each["Action"], list) else 0
+    )
+    assert table["Action"] == [f"dynamodb:{verb}Item" for verb in ("Delete", "Get", "Put")] + [
+        "dynamodb:Query",
+        "dynamodb:UpdateItem",
+    ]
+    assert "index" not in json.dumps(table["Resource"])
+    assert indexes["Action"] == "dynamodb:Query"
+    assert [each["Fn::Join"][1][1] for each in indexes["Resource"]] == ["/index/ByCreation", "/index/GSI1"]
+
+
+def test_the_function_is_given_exactly_the_variables_that_it_reads(service):
+    variables = only(service, "AWS::Lambda::Function")["Environment"]["Variables"]
+    assert sorted(variables) == sorted(dynamodb_table.VARIABLES)
+
+
+def test_the_shortest_deadline_is_one_attempt_of_the_function():
+    assert dynamodb.SHORTEST_DEADLINE == dynamodb_table.CONNECT_SECONDS + dynamodb_table.READ_SECONDS
+
+
+def test_the_api_lets_through_what_the_function_can_serve(service):
+    stage = only(service, "AWS::ApiGatewayV2::Stage")["DefaultRouteSettings"]
+    assert (stage["ThrottlingRateLimit"], stage["ThrottlingBurstLimit"]) == (40, 10)  # as dev's on PostgreSQL
+
+
+def test_a_table_that_cannot_serve_what_the_api_lets_through_is_refused():
+    (option,) = OPTIONS
+    small = replace(option, store=DynamoDb(max_read_request_units=60, max_write_request_units=119))
+    with pytest.raises(ValueError, match="dynamodb: 40 requests a second") as caught:
+        Throughput.of(small)
+    assert "need 120 units but store.max_read_request_units is 60: raise it to 120, or set throttle.rate to 20" in str(
+        caught.value
+    )
+    assert "store.max_write_request_units is 119" in str(caught.value)
+    assert Throughput.of(replace(small, throttle=Throttle(rate=20))).throttle_rate == 20
+
+
+def test_a_deadline_that_no_attempt_fits_into_is_refused():
+    (option,) = OPTIONS
+    hasty = replace(option, api=replace(option.api, deadline_seconds=2, connect_timeout_seconds=2))
+    with pytest.raises(ValueError, match=r"api\.deadline_seconds is 2, allowed is 3 and more"):
+        Throughput.of(hasty)
+
+
+def test_every_impossible_value_is_named():
+    with pytest.raises(ValueError, match="DynamoDb: max_read_request_units is 0") as caught:
+        DynamoDb(max_read_request_units=0, max_write_request_units=-1, recovery_days=36, encryption="none")
+    assert all(each in str(caught.value) for each in ("max_write_request_units", "recovery_days", "encryption"))
+
+
+def test_there_are_no_connections_to_count():
+    (option,) = OPTIONS
+    with pytest.raises(ValueError, match="dynamodb has no connection budget: its store is DynamoDb"):
+        _ = option.budget
+
+
+# What an update cannot do
+
+
+def changed(template, change):
+    copied = copy.deepcopy(template)
+    change(only(copied, TABLE))
+    return copied
+
+
+def index(name, projection="ALL"):
+    keys = [{"AttributeName": "GSI1PK", "KeyType": "HASH"}]
+    return {"IndexName": name, "KeySchema": keys, "Projection": {"ProjectionType": projection}}
+
+
+def test_one_index_more_or_less_is_an_update(data):
+    assert refused_changes(data, data) == []
+    assert refused_changes(data, changed(data, lambda table: index_of(table).append(index("GSI2")))) == []
+    assert refused_changes(data, changed(data, lambda table: index_of(table).pop())) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (lambda table: index_of(table).extend([index("GSI2"), index("GSI3")]), r"\+GSI2 \+GSI3 are 2 changes"),
+        (lambda table: table.update(GlobalSecondaryIndexes=[index("GSI2")]), r"\+GSI2 -GSI1 are 2 changes"),
+        (lambda table: index_of(table)[0].update(index("GSI1")), "index GSI1 can't be changed"),
+        (lambda table: table.pop("LocalSecondaryIndexes"), "another LocalSecondaryIndexes is another table"),
+        (lambda table: table["KeySchema"].pop(), "another KeySchema is another table"),
+    ],
+)
+def test_a_change_that_an_update_cannot_make_is_refused_before_a_snapshot_is_written(
+    data, tmp_path, change, sentence, monkeypatch
+):
+    (problem,) = refused_changes(data, changed(data, change))
+    with pytest.raises(AssertionError, match=sentence):
+        raise AssertionError(problem)
+    (tmp_path / "dynamodb-data.json").write_text(snapshots.render(data))
+    monkeypatch.setattr(snapshots, "texts", lambda _: {"dynamodb-data.json": snapshots.render(changed(data, change))})
+    with pytest.raises(SystemExit, match=sentence):
+        snapshots.write(tmp_path, OPTIONS)
+    assert (tmp_path / "dynamodb-data.json").read_text() == snapshots.render(data)
