@@ -10,6 +10,7 @@ from constructs import IConstruct
 
 from stacks.config import PROXY_PORT, Environment
 from stacks.data_stack import DataStack
+from stacks.notifications import Notifications
 from stacks.runtime import PYTHON_VERSIONS
 from stacks.service_stack import ServiceStack
 
@@ -86,17 +87,22 @@ def _notifications(data: DataStack) -> None:
     told = data.notifications
     if told.topic is None:
         return
-    accept(
-        told.subscription,
-        "Serverless::Serverless-SNSRedrivePolicy",
-        "SNS repeats an e-mail for six hours; one that is lost is not the only trace, since the alarm keeps its state "
-        "and its history, and RDS its events",
-    )
+    accept_subscription(told)
     accept(
         told.events,
         "Serverless::Serverless-EventBusDLQ",
         "the target is a topic of the same account and Region, which EventBridge repeats for 24 hours; RDS keeps the "
         "event for 14 days",
+    )
+
+
+def accept_subscription(told: Notifications) -> None:
+    """Acknowledge what is found at an e-mail address that is told of alarms."""
+    accept(
+        told.subscription,
+        "Serverless::Serverless-SNSRedrivePolicy",
+        "SNS repeats an e-mail for six hours; one that is lost is not the only trace, since the alarm keeps its state "
+        "and its history, and RDS its events",
     )
 
 

@@ -11,6 +11,7 @@ from stacks.capacity import Budget
 
 # What a metric is about; stacks/alarms.py has the dimensions of each.
 PROXY, TARGET, DATABASE, FUNCTION, ACCOUNT, API = "proxy", "proxy's target", "database", "function", "account", "API"
+TABLE = "table"
 
 GIBIBYTE = 2**30
 MICROSECONDS = 1_000_000
@@ -43,7 +44,8 @@ class AlarmPlan:
 
 def alarm_plans(budget: Budget, allocated_storage_gib: int) -> list[AlarmPlan]:
     """All alarms of an environment, in the order of the path from the API to the database."""
-    return [*_api(), *_function(budget), *_proxy(budget), *_database(budget, allocated_storage_gib)]
+    function = function_alarms(budget.concurrency, budget.deadline, budget.plan.account_concurrency)
+    return [*api_alarms(), *function, *_proxy(budget), *_database(budget, allocated_storage_gib)]
 
 
 def pinned_threshold(budget: Budget) -> int:
@@ -59,7 +61,8 @@ def busy_threshold(budget: Budget) -> int:
     return budget.pool * 8 // 10
 
 
-def _api() -> Iterator[AlarmPlan]:
+def api_alarms() -> Iterator[AlarmPlan]:
+    """Those of the API, whatever is behind it."""
     yield AlarmPlan(
         id="ApiServerErrors", about=API, metric="5xx", statistic="Average", threshold=0.05, minutes=3, of=3,
         page="exhaustion", why="5 % of the requests fail (AWS's recommendation)",
@@ -74,7 +77,8 @@ def _api() -> Iterator[AlarmPlan]:
     )  # fmt: skip
 
 
-def _function(budget: Budget) -> Iterator[AlarmPlan]:
+def function_alarms(concurrency: int, deadline: int, account_concurrency: int | None) -> Iterator[AlarmPlan]:
+    """Those of the function, whatever its database is; `deadline` is in seconds."""
     yield AlarmPlan(
         id="FunctionErrors", about=FUNCTION, metric="Errors", statistic="Sum", threshold=0, minutes=3,
         page="exhaustion", why="the function fails instead of answering, which it does (503) even without a database",
@@ -85,16 +89,16 @@ def _function(budget: Budget) -> Iterator[AlarmPlan]:
     )  # fmt: skip
     yield AlarmPlan(
         id="FunctionConcurrency", about=FUNCTION, metric="ConcurrentExecutions", statistic="Maximum",
-        threshold=_share(budget.concurrency, 90), page="throttling", why="90 % of the reserved concurrency are in use",
+        threshold=_share(concurrency, 90), page="throttling", why="90 % of the reserved concurrency are in use",
     )  # fmt: skip
     yield AlarmPlan(
-        id="FunctionDuration", about=FUNCTION, metric="Duration", statistic="p90", threshold=700 * budget.deadline,
+        id="FunctionDuration", about=FUNCTION, metric="Duration", statistic="p90", threshold=700 * deadline,
         page="exhaustion", why="a tenth of the requests use up 70 % of their deadline (milliseconds)",
     )  # fmt: skip
-    if budget.plan.account_concurrency is not None:
+    if account_concurrency is not None:
         yield AlarmPlan(
             id="AccountConcurrency", about=ACCOUNT, metric="ClaimedAccountConcurrency", statistic="Maximum",
-            threshold=_share(budget.plan.account_concurrency, 90), page="throttling",
+            threshold=_share(account_concurrency, 90), page="throttling",
             why="90 % of the account's concurrency are claimed (AWS's recommendation)",
         )  # fmt: skip
 

@@ -1,10 +1,11 @@
 """The alarms of stacks/alarm_plan.py, with the budget's thresholds."""
 
+from collections.abc import Iterable
+
 from aws_cdk import aws_cloudwatch as cloudwatch
 from constructs import Construct
 
-from stacks.alarm_plan import AlarmPlan, alarm_plans
-from stacks.config import Environment
+from stacks.alarm_plan import AlarmPlan
 from stacks.metrics import Metrics
 from stacks.notifications import Notifications
 
@@ -17,13 +18,13 @@ class Alarms(Construct):
         scope: Construct,
         id: str,
         *,
+        plans: Iterable[AlarmPlan],
         metrics: Metrics,
         notifications: Notifications,
-        environment: Environment,
+        runbook: str,
     ) -> None:
         super().__init__(scope, id)
-        plans = alarm_plans(environment.budget, environment.store.allocated_storage_gib)
-        self.alarms = [self._alarm(plan, metrics, environment.runbook) for plan in plans]
+        self.alarms = [self._alarm(plan, metrics, runbook) for plan in plans]
         for alarm in self.alarms:
             notifications.tell_of(alarm)
 

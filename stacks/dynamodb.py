@@ -1,14 +1,17 @@
 """The store DynamoDb in an environment, and whether its table serves what the API lets through. No CDK here."""
 
 import math
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from typing import Self
 
+from stacks.alarm_plan import TABLE, AlarmPlan, api_alarms, function_alarms
 from stacks.capacity import BURST_FOR_EACH, THROTTLE_SHARE
 from stacks.config import Environment
 from stacks.plan import Workload
 from stacks.refusal import above, flag, one_of, refuse, whole
 
+PAGE = "docs/options/dynamodb.md"  # has a section for each alarm's page
 ENCRYPTION = ("aws_owned", "aws_managed")
 SHORTEST_DEADLINE = 3  # seconds: one attempt of lambda_src/projects/dynamodb_table.py, a test compares the two
 # What the dearest usual request costs, counted by tests/runtime/test_dynamodb_costs.py.
@@ -86,3 +89,32 @@ class Throughput:
             f"{self.throttle_rate} requests a second that the API lets through × {each} units ({request}) need "
             f"{needed} units but store.{name} is {most}: raise it to {needed}, or set throttle.rate to {most // each}"
         )
+
+
+def table_alarm_plans(environment: Environment[DynamoDb]) -> list[AlarmPlan]:
+    """All alarms of such an environment, in the order of the path from the API to the table."""
+    api = environment.api
+    function = function_alarms(api.reserved_concurrency, api.deadline_seconds, environment.account_concurrency)
+    around = [replace(each, page="when-it-fails") for each in (*api_alarms(), *function)]
+    return [*around, *_throughput("Read", environment.store.max_read_request_units),
+            *_throughput("Write", environment.store.max_write_request_units), *_table()]  # fmt: skip
+
+
+def _throughput(kind: str, most: int) -> Iterator[AlarmPlan]:
+    yield AlarmPlan(
+        id=f"Table{kind}Throttles", about=TABLE, metric=f"{kind}ThrottleEvents", statistic="Sum", threshold=0,
+        minutes=3, page="when-it-is-throttled",
+        why=f"requests are throttled: beyond max_{kind.lower()}_request_units={most}, or one tenant beyond a partition",
+    )  # fmt: skip
+    yield AlarmPlan(
+        id=f"Table{kind}Units", about=TABLE, metric=f"Consumed{kind}CapacityUnits", statistic="Sum",
+        threshold=60 * most * 8 // 10, page="when-it-is-throttled",
+        why=f"80 % of max_{kind.lower()}_request_units={most} are used (units a minute)",
+    )  # fmt: skip
+
+
+def _table() -> Iterator[AlarmPlan]:
+    yield AlarmPlan(
+        id="TableErrors", about=TABLE, metric="SystemErrors", statistic="Sum", threshold=0, minutes=3,
+        page="when-it-fails", why="DynamoDB itself fails (AWS's recommendation)",
+    )  # fmt: skip

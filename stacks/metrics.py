@@ -13,24 +13,21 @@ NAMESPACES = {
     about.PROXY: "AWS/RDS",
     about.TARGET: "AWS/RDS",
     about.DATABASE: "AWS/RDS",
+    about.TABLE: "AWS/DynamoDB",
 }
+
+Dimensions = dict[str, dict[str, str]]  # of each thing of stacks/alarm_plan.py
 
 
 class Metrics:
-    """The metrics of one environment.
+    """The metrics of one environment; `store` has the dimensions of what its data is in."""
 
-    RDS publishes a proxy's metrics for each of its nodes: counts are summed, never averaged.
-    Source: Amazon RDS User Guide, "Monitoring RDS Proxy metrics with Amazon CloudWatch", dimension sets 1 and 4.
-    """
-
-    def __init__(self, *, api_id: str, function_name: str, proxy_name: str, database_name: str) -> None:
-        self._dimensions = {
+    def __init__(self, *, api_id: str, function_name: str, store: Dimensions) -> None:
+        self._dimensions: Dimensions = {
             about.API: {"ApiId": api_id},
             about.FUNCTION: {"FunctionName": function_name},
             about.ACCOUNT: {},
-            about.PROXY: {"ProxyName": proxy_name},
-            about.TARGET: {"ProxyName": proxy_name, "TargetGroup": "default", "TargetRole": "READ_WRITE"},
-            about.DATABASE: {"DBInstanceIdentifier": database_name},
+            **store,
         }
 
     def metric(self, what: str, name: str, statistic: str, label: str | None = None) -> cloudwatch.Metric:
@@ -43,3 +40,16 @@ class Metrics:
             period=MINUTE,
             label=label,
         )
+
+
+def of_rds(*, proxy_name: str, database_name: str) -> Dimensions:
+    """A proxy, its target, and the database behind it.
+
+    RDS publishes a proxy's metrics for each of its nodes: counts are summed, never averaged.
+    Source: Amazon RDS User Guide, "Monitoring RDS Proxy metrics with Amazon CloudWatch", dimension sets 1 and 4.
+    """
+    return {
+        about.PROXY: {"ProxyName": proxy_name},
+        about.TARGET: {"ProxyName": proxy_name, "TargetGroup": "default", "TargetRole": "READ_WRITE"},
+        about.DATABASE: {"DBInstanceIdentifier": database_name},
+    }

@@ -1,5 +1,7 @@
 """Who is told, and of what: alarms, what RDS says of the proxy, rotations that fail."""
 
+from typing import Any
+
 from aws_cdk import Aws, RemovalPolicy
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_cloudwatch_actions as actions
@@ -24,12 +26,13 @@ class Notifications(Construct):
     It is with the data, since its address confirms a subscription once.
     """
 
-    def __init__(self, scope: Construct, id: str, *, proxy_name: str, environment: Environment) -> None:
+    def __init__(self, scope: Construct, id: str, *, proxy_name: str | None, environment: Environment[Any]) -> None:
         super().__init__(scope, id)
         self.topic: sns.Topic | None = None
         if environment.alarm_address is not None:
             self.topic = self._topic(environment.alarm_address, environment)
-            self.events = self._events(self.topic, proxy_name)
+            if proxy_name is not None:
+                self.events = self._events(self.topic, proxy_name)
 
     def tell_of(self, alarm: cloudwatch.Alarm) -> None:
         """Send a message when an alarm goes off, and when it is over."""
@@ -37,7 +40,7 @@ class Notifications(Construct):
             alarm.add_alarm_action(actions.SnsAction(self.topic))
             alarm.add_ok_action(actions.SnsAction(self.topic))
 
-    def _topic(self, address: str, environment: Environment) -> sns.Topic:
+    def _topic(self, address: str, environment: Environment[Any]) -> sns.Topic:
         key = kms.Key(
             self,
             "Key",

@@ -6,13 +6,14 @@ from typing import Any
 from aws_cdk import CfnOutput, Duration, Stack
 from constructs import Construct
 
+from stacks.alarm_plan import alarm_plans
 from stacks.alarms import Alarms
 from stacks.api import Api
 from stacks.config import Environment
 from stacks.dashboard import Dashboard
 from stacks.data_stack import DataStack
 from stacks.function import Function
-from stacks.metrics import Metrics
+from stacks.metrics import Metrics, of_rds
 
 
 class ServiceStack(Stack):
@@ -53,9 +54,15 @@ class ServiceStack(Stack):
         metrics = Metrics(
             api_id=self.api.api.api_id,
             function_name=self.projects.function.function_name,
-            proxy_name=data.proxy.name,
-            database_name=data.database.name,
+            store=of_rds(proxy_name=data.proxy.name, database_name=data.database.name),
         )
-        self.alarms = Alarms(self, "Alarms", metrics=metrics, notifications=data.notifications, environment=environment)
+        self.alarms = Alarms(
+            self,
+            "Alarms",
+            plans=alarm_plans(environment.budget, environment.store.allocated_storage_gib),
+            metrics=metrics,
+            notifications=data.notifications,
+            runbook=environment.runbook,
+        )
         self.dashboard = Dashboard(self, "Dashboard", metrics=metrics, alarms=self.alarms, environment=environment)
         CfnOutput(self, "ApiUrl", value=self.api.url)

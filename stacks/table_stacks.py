@@ -6,27 +6,32 @@ from typing import Any
 from aws_cdk import CfnOutput, Duration, Stack
 from constructs import Construct
 
-from stacks.acknowledgements import accept, accept_function
+from stacks.acknowledgements import accept, accept_function, accept_subscription
+from stacks.alarm_plan import TABLE
+from stacks.alarms import Alarms
 from stacks.api import Api
 from stacks.config import Environment
-from stacks.dynamodb import DynamoDb, Throughput
+from stacks.dynamodb import PAGE, DynamoDb, Throughput, table_alarm_plans
 from stacks.function import Function
+from stacks.metrics import Metrics
+from stacks.notifications import Notifications
 from stacks.table import Table
 
 
 class TableStack(Stack):
-    """What must survive a deployment: the table."""
+    """What must survive a deployment: the table, and who is told of alarms."""
 
     def __init__(
         self, scope: Construct, id: str, *, environment: Environment[DynamoDb], options: Mapping[str, Any]
     ) -> None:
         super().__init__(scope, id, **options)
         self.table = Table(self, "Table", environment=environment)
+        self.notifications = Notifications(self, "Notifications", proxy_name=None, environment=environment)
         CfnOutput(self, "TableName", value=self.table.table.table_name)
 
 
 class TableServiceStack(Stack):
-    """What can be replaced at any time: the function, and the API in front of it."""
+    """What can be replaced at any time: the function, the API in front of it, and what watches them and the table."""
 
     def __init__(
         self,
@@ -59,6 +64,18 @@ class TableServiceStack(Stack):
             burst=throughput.throttle_burst,
             environment=environment,
         )
+        self.alarms = Alarms(
+            self,
+            "Alarms",
+            plans=table_alarm_plans(environment),
+            metrics=Metrics(
+                api_id=self.api.api.api_id,
+                function_name=self.projects.function.function_name,
+                store={TABLE: {"TableName": data.table.table.table_name}},
+            ),
+            notifications=data.notifications,
+            runbook=PAGE,
+        )
         CfnOutput(self, "ApiUrl", value=self.api.url)
 
 
@@ -70,6 +87,8 @@ def acknowledge_table(data: TableStack, service: TableServiceStack, environment:
         "AwsSolutions::AwsSolutions-IAM5[Resource::*]",
         "X-Ray's actions have no resources; every other statement names the table, its indexes or the log group",
     )
+    if data.notifications.topic is not None:
+        accept_subscription(data.notifications)
     if environment.store.recovery_days == 0 and environment.name != "prod":
         accept(
             data.table.table,

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from benchmarks.data_plane import HOST
 from benchmarks.measure import table
 from benchmarks.progress import Progress
 from benchmarks.spike import functions, report
@@ -47,7 +48,8 @@ def spike(clients: Sequence[int], function_processes: int) -> tuple[list[Phase],
     progress = Progress()
     with tempfile.TemporaryDirectory(prefix="headroom-spike-") as directory:
         with surroundings(Path(directory)) as around:
-            print(f"PostgreSQL with max_connections={MAX_CONNECTIONS}; live page of the stand-in: {around.page}")
+            page = f"http://{HOST}:{around.metrics_port}/"
+            print(f"PostgreSQL with max_connections={MAX_CONNECTIONS}; while clients are pooled, watch them at {page}")
             phases = []
             for asked in clients:
                 for way in WAYS:

@@ -38,16 +38,22 @@ def run(pipe: Connection, count: int, job: Job) -> None:
         pipe.recv()
         begin.set()
         while not pipe.poll(TICK):
-            outcome.open = sum(environment.is_connected for environment in environments)
-            outcome.finished = sum(environment.is_finished for environment in environments)
+            _count(outcome, environments)
             pipe.send((outcome.counts(), False))
         pipe.recv()
+        _count(outcome, environments)
         end.set()
         for environment in environments:
             environment.join()
         pipe.send((outcome, True))
     except (EOFError, BrokenPipeError):
         return  # whoever started us is gone; the threads are daemons
+
+
+def _count(outcome: Outcome, environments: list["Environment"]) -> None:
+    outcome.open = sum(environment.is_connected for environment in environments)
+    outcome.connected = sum(environment.was_connected for environment in environments)
+    outcome.finished = sum(environment.is_finished for environment in environments)
 
 
 class Environment(threading.Thread):
@@ -57,7 +63,7 @@ class Environment(threading.Thread):
         self, job: Job, outcome: Outcome, lock: threading.Lock, begin: threading.Event, end: threading.Event
     ) -> None:
         super().__init__(daemon=True)
-        self.is_connected = self.is_finished = False
+        self.is_connected = self.was_connected = self.is_finished = False
         self._job, self._outcome, self._lock, self._begin, self._end = job, outcome, lock, begin, end
         self._settings = Settings.from_environment()
         self._database = Database(self._settings)
@@ -83,17 +89,17 @@ class Environment(threading.Thread):
             pass
         seconds = time.monotonic() - started
         with self._lock:
-            self._outcome.connected += self.is_connected
             self._outcome.refused += not self.is_connected
             if self.is_connected:
                 self._outcome.connect_seconds.append(seconds)
+        self.was_connected = self.is_connected
 
     def _request(self) -> None:
         started = time.monotonic()
         try:
             with self._database.session(Deadline(self._settings.deadline)) as session:
                 PostgresStore(session).add(TENANT, new_id(), "spike", timestamp())
-            self.is_connected = True
+            self.is_connected = self.was_connected = True
         except StoreUnavailable:
             self.is_connected = False
         seconds = time.monotonic() - started

@@ -18,7 +18,7 @@ class Job:
 class Outcome:
     """Counts over all execution environments, and how long things took, in seconds."""
 
-    connected: int = 0  # environments whose first attempt to connect succeeded
+    connected: int = 0  # environments that have got a connection
     refused: int = 0  # environments whose first attempt did not
     open: int = 0  # environments that have a connection now
     finished: int = 0  # environments that have sent all they had to

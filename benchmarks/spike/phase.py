@@ -29,14 +29,20 @@ class Phase:
         """The most connections that PostgreSQL had."""
         return max((server for _, _, server in self.samples), default=0)
 
+    @property
+    def refused(self) -> int:
+        """Execution environments that never got a connection."""
+        return self.asked - self.outcome.connected
+
     def figures(self) -> dict[str, Any]:
         """Plain data for build/spike.json."""
         outcome = self.outcome
         return {
             "way": self.way,
             "execution_environments": self.asked,
-            "connected_at_once": outcome.connected,
-            "refused_at_first": outcome.refused,
+            "connected": outcome.connected,
+            "refused": self.refused,
+            "refused_at_the_first_attempt": outcome.refused,
             "refused_connection_attempts": dict(outcome.refused_attempts),
             "requests_done": outcome.done,
             "requests_failed": outcome.failed,
@@ -53,10 +59,9 @@ class Phase:
 def run(surroundings: Surroundings, way: str, asked: int, show: Callable[[Phase], None]) -> Phase:
     """Run one phase to its end; `show` is called while it runs. RuntimeError when it takes far too long."""
     patience = 30 + asked // 50  # seconds: here one machine does every party's cryptography
-    port = surroundings.direct_port if way == "direct" else surroundings.pooled_port
     phase = Phase(asked, way)
     surroundings.empty()
-    with Clients(asked, Job(surroundings.variables(port, patience), REQUESTS, THINK_SECONDS)) as clients:
+    with surroundings.way(way) as port, Clients(asked, _job(surroundings, port, patience)) as clients:
         clients.begin()
         began = time.monotonic()
         while not clients.is_finished:
@@ -69,6 +74,10 @@ def run(surroundings: Surroundings, way: str, asked: int, show: Callable[[Phase]
         phase.outcome = clients.end()
     phase.rows = surroundings.rows()
     return phase
+
+
+def _job(surroundings: Surroundings, port: int, patience: int) -> Job:
+    return Job(surroundings.variables(port, patience), REQUESTS, THINK_SECONDS)
 
 
 def percentile(seconds: list[float], percent: int) -> float | None:

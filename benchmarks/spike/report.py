@@ -14,7 +14,7 @@ HEADER = (
     *("peak server connections", "connect p50 ms", "p99 ms", "request p50 ms", "p99 ms"),
 )
 COLUMNS = (
-    *("way", "execution_environments", "connected_at_once", "refused_at_first", "requests_done", "requests_failed"),
+    *("way", "execution_environments", "connected", "refused", "requests_done", "requests_failed"),
     *("peak_server_connections", "connect_p50_ms", "connect_p99_ms", "request_p50_ms", "request_p99_ms"),
 )
 POOL = MAX_CONNECTIONS * POOL_PERCENT // 100

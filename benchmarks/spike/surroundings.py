@@ -14,6 +14,7 @@ from pathlib import Path
 import psutil
 
 from benchmarks.data_plane import ACCESS_KEY, APPLICATION, DATABASE, HOST, PASSWORD, ROOT, as_superuser, database
+from benchmarks.deployed import free_port
 from local.certificates import root_bundle, server_certificate
 from local.postgres import Server
 from local.postgres.endpoint import Endpoint
@@ -24,13 +25,24 @@ READY = '{"ready": true'
 
 @dataclass(frozen=True)
 class Surroundings:
-    """Where the two ways to PostgreSQL begin: ports of 127.0.0.1. `page` is the stand-in's live page."""
+    """PostgreSQL, and the two ways to it. `metrics_port` is where the stand-in has its live page while it runs."""
 
     server: Server
-    certificates: Path
+    directory: Path
     direct_port: int
-    pooled_port: int
-    page: str
+    metrics_port: int
+
+    @contextlib.contextmanager
+    def way(self, name: str) -> Iterator[int]:
+        """The port of 127.0.0.1 at which a way begins: `direct`, or `pooled` through a stand-in that runs meanwhile.
+
+        It runs no longer, since its pool would keep connections that clients are to have directly.
+        """
+        if name == "direct":
+            yield self.direct_port
+        else:
+            with _stand_in(self) as port:
+                yield port
 
     def variables(self, port: int, seconds: float) -> dict[str, str]:
         """A function's environment variables, its platform's included."""
@@ -43,7 +55,7 @@ class Surroundings:
             "DB_CONNECT_TIMEOUT_SECONDS": str(seconds),
             "DB_DEADLINE_SECONDS": str(seconds),
             "DB_CONNECTION_MAX_AGE_SECONDS": "3600",
-            "SSL_CERT_FILE": str(self.certificates / "ca.pem"),
+            "SSL_CERT_FILE": str(self.directory / "certificates" / "ca.pem"),
         }
 
     def server_connections(self) -> int:
@@ -76,8 +88,8 @@ def surroundings(directory: Path) -> Iterator[Surroundings]:
     root_bundle(certificates)
     with database(directory / "postgres", max_connections=str(MAX_CONNECTIONS)) as server:
         _trust_the_application(server)
-        with _endpoint(server, certificates) as direct, _stand_in(server, certificates, directory) as (pooled, page):
-            yield Surroundings(server, certificates, direct, pooled, page)
+        with _endpoint(server, certificates) as direct:
+            yield Surroundings(server, directory, direct, free_port())
 
 
 def _trust_the_application(server: Server) -> None:
@@ -111,15 +123,24 @@ async def _close(listener: asyncio.Server) -> None:
 
 
 @contextlib.contextmanager
-def _stand_in(server: Server, certificates: Path, directory: Path) -> Iterator[tuple[int, str]]:
-    certificate, key = server_certificate(certificates, HOST)
+def _stand_in(around: Surroundings) -> Iterator[int]:
+    directory, socket = around.directory, str(around.server.socket_directory)
+    certificate, key = server_certificate(directory / "certificates", HOST)
     credentials, access_keys = directory / "credentials.json", directory / "access-keys.json"
     credentials.write_text(json.dumps({APPLICATION: PASSWORD}))
     access_key = {"secret_access_key": ACCESS_KEY["AWS_SECRET_ACCESS_KEY"], "session_token": None}
     access_keys.write_text(json.dumps({ACCESS_KEY["AWS_ACCESS_KEY_ID"]: access_key}))
     command = [
-        *(sys.executable, "-m", "local.rds_proxy", "--listen", f"{HOST}:0", "--metrics", f"{HOST}:0"),
-        *("--tls-certificate", str(certificate), "--tls-key", str(key), "--upstream", str(server.socket_directory)),
+        *(
+            sys.executable,
+            "-m",
+            "local.rds_proxy",
+            "--listen",
+            f"{HOST}:0",
+            "--metrics",
+            f"{HOST}:{around.metrics_port}",
+        ),
+        *("--tls-certificate", str(certificate), "--tls-key", str(key), "--upstream", socket),
         *("--region", ACCESS_KEY["AWS_REGION"], "--credentials", str(credentials), "--access-keys", str(access_keys)),
         *("--max-connections-percent", str(POOL_PERCENT), "--max-idle-connections-percent", str(POOL_PERCENT)),
     ]
@@ -132,8 +153,7 @@ def _stand_in(server: Server, certificates: Path, directory: Path) -> Iterator[t
         line = process.stdout.readline() if process.stdout else ""
         if not line.startswith(READY):
             raise RuntimeError(f"the stand-in did not start:\n{(directory / 'stand-in.log').read_text()}")
-        ready = json.loads(line)
-        yield ready["port"], ready["metrics"]
+        yield json.loads(line)["port"]
     finally:
         process.send_signal(signal.SIGTERM)
         process.communicate(timeout=30)

@@ -6,7 +6,11 @@ import pytest
 
 from tests.service import Service, environment
 
-STORES = {"postgres": "stand_in", "dynamodb": "table"}  # name -> the fixture with a function's variables
+# name -> the fixture with a function's variables
+STORES = {
+    "postgres": "stand_in",
+    "dynamodb": "table",
+}
 
 
 @pytest.fixture(scope="session", params=STORES)

@@ -2,6 +2,7 @@
 
 import copy
 import json
+import re
 from dataclasses import replace
 
 import pytest
@@ -11,6 +12,7 @@ from stacks import dynamodb
 from stacks.config import Throttle
 from stacks.dynamodb import DynamoDb, Throughput
 from tests import dynamodb as local
+from tests.conftest import ROOT
 
 from . import snapshots
 from .snapshots import DIRECTORY_OF_OPTIONS, differences, texts
@@ -18,7 +20,8 @@ from .synthesis import FIXED, OPTIONS, STACKS, of_type, only, synthesize, templa
 from .table_changes import refused_changes
 from .test_database import policy_of
 
-TABLE = "AWS::DynamoDB::GlobalTable"
+TABLE, ALARM = "AWS::DynamoDB::GlobalTable", "AWS::CloudWatch::Alarm"
+PAGE = (ROOT / dynamodb.PAGE).read_text()
 STORE = DynamoDb(max_read_request_units=2000, max_write_request_units=1900)
 NOWHERE = ("AWS::EC2::", "AWS::RDS::", "AWS::SecretsManager::", "AWS::CloudFormation::CustomResource", "Custom::")
 
@@ -182,6 +185,39 @@ def test_there_are_no_connections_to_count():
     (option,) = OPTIONS
     with pytest.raises(ValueError, match="dynamodb has no connection budget: its store is DynamoDb"):
         _ = option.budget
+
+
+# What watches it
+
+
+def alarms(service):
+    return {each["Properties"]["MetricName"]: each["Properties"] for each in of_type(service, ALARM).values()}
+
+
+def test_the_table_is_watched_by_its_throughput_and_nothing_of_a_database(service):
+    found = alarms(service)
+    assert {each["Namespace"] for each in found.values()} == {"AWS/ApiGateway", "AWS/Lambda", "AWS/DynamoDB"}
+    assert found["ConsumedReadCapacityUnits"]["Threshold"] == 60 * 400 * 0.8
+    assert found["ConsumedWriteCapacityUnits"]["Threshold"] == 60 * 200 * 0.8
+    assert found["ConcurrentExecutions"]["Threshold"] == 4  # 90 % of 5, as dev's on PostgreSQL
+    for name in ("ReadThrottleEvents", "WriteThrottleEvents", "SystemErrors"):
+        (dimension,) = found[name]["Dimensions"]
+        assert (dimension["Name"], found[name]["Threshold"]) == ("TableName", 0)
+
+
+def test_every_alarm_leads_to_a_section_of_the_options_page(service):
+    headings = {line.lstrip("# ").lower().replace(" ", "-") for line in PAGE.splitlines() if line.startswith("## ")}
+    pages = {re.search(r"dynamodb\.md#(\S+)$", each["AlarmDescription"])[1] for each in alarms(service).values()}
+    assert pages == {"when-it-is-throttled", "when-it-fails"}
+    assert pages <= headings
+
+
+def test_the_address_is_told_of_every_alarm(tmp_path):
+    made = templates(of_prod(tmp_path))
+    (topic,) = of_type(made["prod", "data"], "AWS::SNS::Topic")
+    told = [each["Properties"]["AlarmActions"] for each in of_type(made["prod", "service"], ALARM).values()]
+    assert told
+    assert all(topic in json.dumps(each) for each in told)
 
 
 # What an update cannot do
