@@ -5,7 +5,7 @@ import re
 import sys
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 from lambda_src.projects.routes import ROUTE_KEYS
 from local.execution_environment import ExecutionEnvironment
@@ -65,7 +65,7 @@ def route(method: str, path: str) -> tuple[str, dict[str, str]]:
     for key in ROUTE_KEYS:
         pattern = re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", key)
         if match := re.fullmatch(pattern, f"{method} {path}"):
-            return key, match.groupdict()
+            return key, {name: unquote(value) for name, value in match.groupdict().items()}
     return "$default", {}
 
 

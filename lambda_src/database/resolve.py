@@ -13,9 +13,11 @@ def resolve(host: str, port: int, timeout: float) -> list[str]:
     found: list[str] = []
     failure: list[OSError] = []
 
+    name = host.encode("ascii")  # Python loads its codec for international names to turn a str into the same
+
     def look_up() -> None:
         try:
-            found.extend(str(entry[4][0]) for entry in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
+            found.extend(str(entry[4][0]) for entry in socket.getaddrinfo(name, port, type=socket.SOCK_STREAM))
         except OSError as error:
             failure.append(error)
 

@@ -60,6 +60,8 @@ class Settings:
             connection_max_age=_number(environment, "DB_CONNECTION_MAX_AGE_SECONDS", problems),
             root_bundle=root_bundle(environment),
         )
+        if not settings.host.isascii():
+            problems.append(f"DB_HOST is {settings.host!r}: an ASCII name or an address is needed")
         if problems:
             raise InvalidSettings("; ".join(problems))
         return settings

@@ -8,9 +8,8 @@ import re
 from collections.abc import Mapping
 from datetime import datetime
 from typing import NamedTuple
-from uuid import UUID
 
-from lambda_src.projects.model import Position
+from lambda_src.projects.model import Position, is_uuid
 from lambda_src.projects.problem import InvalidRequest, Mistake
 
 VERSION = 1
@@ -60,7 +59,7 @@ def _parse(text: str) -> Claim:
     version, key_id, *position = json.loads(payload)
     created_at, id = position
     datetime.fromisoformat(created_at)
-    is_canonical = TIMESTAMP.fullmatch(created_at) and str(UUID(id)) == id and _text(raw) == text
+    is_canonical = TIMESTAMP.fullmatch(created_at) and is_uuid(id) and id == id.lower() and _text(raw) == text
     if version != VERSION or type(key_id) is not int or not is_canonical:
         raise ValueError("not as this service writes cursors")
     return Claim(text, payload, signature, key_id, Position(created_at, id))

@@ -6,8 +6,8 @@ import json
 import re
 from collections.abc import Mapping
 from typing import Any
-from uuid import UUID
 
+from lambda_src.projects.model import is_uuid
 from lambda_src.projects.problem import InvalidRequest, Mistake
 
 Event = Mapping[str, Any]
@@ -34,7 +34,7 @@ def tenant(event: Event) -> str:
 def project_id(event: Event) -> str:
     """The project that the path names."""
     value = _path(event, "id")
-    if not _is_uuid(value):
+    if not is_uuid(value):
         raise InvalidRequest(Mistake("id", value, UUID_ALLOWED))
     return value.lower()
 
@@ -56,7 +56,7 @@ def new_project(event: Event) -> tuple[str, str | None]:
     body, mistakes = _body(event, {"name", "id"})
     mistakes += _name_mistakes(body.get("name"))
     id = body.get("id")
-    if "id" in body and not (isinstance(id, str) and _is_uuid(id)):
+    if "id" in body and not (isinstance(id, str) and is_uuid(id)):
         mistakes.append(Mistake("id", "null" if id is None else id, UUID_ALLOWED))
     if mistakes:
         raise InvalidRequest(*mistakes)
@@ -111,10 +111,3 @@ def _name_mistakes(name: object) -> list[Mistake]:
     if isinstance(name, str) and 1 <= len(name) <= LONGEST_NAME and name.strip() and not UNSTORABLE.search(name):
         return []
     return [Mistake("name", name, NAME_ALLOWED)]
-
-
-def _is_uuid(text: str) -> bool:
-    try:
-        return str(UUID(text)) == text.lower()
-    except ValueError:
-        return False

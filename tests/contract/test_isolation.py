@@ -22,7 +22,7 @@ def attempts(victim):
     tenant, (project, _), cursor = victim
     id = project["id"]
     names = [
-        f"{tenant[:-1]}", f"{tenant}-", f"{tenant}.", f"{tenant[:-1]}_", tenant.upper(), f"TENANT#{tenant}", f"x#{tenant}",
+        tenant[:-1], f"{tenant}-", f"{tenant}.", f"{tenant[:-1]}_", tenant.upper(), f"TENANT#{tenant}", f"x#{tenant}",
         f"x/../{tenant}", f"{tenant}\x00", f"{tenant} ", "%", "_", "*", "' OR ''='", f"x' OR tenant='{tenant}' --",
     ]  # fmt: skip
     for name in ("attacker", *(quote(each, safe="") for each in names)):
