@@ -104,5 +104,5 @@ node_modules/ready: package-lock.json | .venv/ready
 lock: .venv/bin/uv ## compile pyproject.toml's groups to the pinned requirements files, and package-lock.json
 	@compile() { uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --group "$$1" -o "$$2"; }; \
 	compile synth requirements.txt; compile dev requirements-dev.txt; compile node requirements-node.txt; \
-	compile lambda lambda_src/requirements.txt; compile emulator local/aws/requirements.txt
+	compile lambda lambda_src/requirements.txt; compile bench benchmarks/requirements.txt; compile emulator local/aws/requirements.txt
 	@npm install --package-lock-only --silent --no-audit --no-fund

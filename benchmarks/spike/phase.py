@@ -12,6 +12,7 @@ from benchmarks.spike.surroundings import Surroundings
 
 SAMPLE_SECONDS = 0.1
 REQUESTS, THINK_SECONDS = 3, 1.0
+REQUESTS_IN_ALL = 3000  # more clients send fewer each: every refused attempt costs a handshake on this machine
 
 
 @dataclass
@@ -30,6 +31,11 @@ class Phase:
         return max((server for _, _, server in self.samples), default=0)
 
     @property
+    def requests(self) -> int:
+        """What each execution environment sends."""
+        return min(REQUESTS, max(1, REQUESTS_IN_ALL // self.asked))
+
+    @property
     def refused(self) -> int:
         """Execution environments that never got a connection."""
         return self.asked - self.outcome.connected
@@ -40,6 +46,7 @@ class Phase:
         return {
             "way": self.way,
             "execution_environments": self.asked,
+            "requests_per_execution_environment": self.requests,
             "connected": outcome.connected,
             "refused": self.refused,
             "refused_at_the_first_attempt": outcome.refused,
@@ -61,7 +68,7 @@ def run(surroundings: Surroundings, way: str, asked: int, show: Callable[[Phase]
     patience = 30 + asked // 50  # seconds: here one machine does every party's cryptography
     phase = Phase(asked, way)
     surroundings.empty()
-    with surroundings.way(way) as port, Clients(asked, _job(surroundings, port, patience)) as clients:
+    with surroundings.way(way) as port, Clients(asked, _job(surroundings, port, patience, phase.requests)) as clients:
         clients.begin()
         began = time.monotonic()
         while not clients.is_finished:
@@ -76,8 +83,8 @@ def run(surroundings: Surroundings, way: str, asked: int, show: Callable[[Phase]
     return phase
 
 
-def _job(surroundings: Surroundings, port: int, patience: int) -> Job:
-    return Job(surroundings.variables(port, patience), REQUESTS, THINK_SECONDS)
+def _job(surroundings: Surroundings, port: int, patience: int, requests: int) -> Job:
+    return Job(surroundings.variables(port, patience), requests, THINK_SECONDS)
 
 
 def percentile(seconds: list[float], percent: int) -> float | None:

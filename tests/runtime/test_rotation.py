@@ -160,7 +160,7 @@ def test_the_four_steps_change_the_password_and_nothing_else(rotating):
         rotating.log_in(APPLICATION, before["password"])
 
 
-def test_each_step_may_be_repeated_and_until_the_last_the_old_password_works(rotating):
+def test_each_step_may_be_repeated_and_until_the_last_the_old_password_works(rotating, monkeypatch):
     token, before = rotating.begin(), rotating.current()
     for step in STEPS:
         for _ in range(2):
@@ -171,6 +171,7 @@ def test_each_step_may_be_repeated_and_until_the_last_the_old_password_works(rot
     rotating.secrets.update_secret_version_stage(
         SecretId=rotating.arn, VersionStage="AWSPENDING", RemoveFromVersionId=token
     )
+    monkeypatch.setattr(handler.instance, "connect", None)
     for step in STEPS:
         rotating.step(step, token)  # and after the end they do nothing
     assert rotating.current() == after
