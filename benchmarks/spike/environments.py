@@ -11,13 +11,14 @@ from multiprocessing.connection import Connection
 import psycopg
 
 from benchmarks.spike.outcome import Job, Outcome
-from lambda_src.database import Database, Settings
+from lambda_src.database import Database, Settings, connection
 from lambda_src.deadline import Deadline
 from lambda_src.projects.model import StoreUnavailable, new_id, timestamp
 from lambda_src.projects.postgres_store import PostgresStore
 
 STACK_BYTES = 512 * 1024
 TICK = 0.1  # seconds between two messages
+SECONDS_BETWEEN_LOOKS = 5.0  # for Ctrl-C while it connects: thousands of threads would do little else
 TENANT = "spike"
 
 
@@ -25,6 +26,7 @@ def run(pipe: Connection, count: int, job: Job) -> None:
     """Have `count` execution environments wait for a word, let them go, tell how they fare, end them all."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for whoever started us
     os.environ.update(job.variables)
+    connection.TICK = SECONDS_BETWEEN_LOOKS
     outcome, lock = Outcome(), threading.Lock()
     environments: list[Environment] = []
     _count_refusals(outcome, lock)

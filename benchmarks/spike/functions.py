@@ -1,10 +1,12 @@
 """The same with real functions: as many processes as the deployed function's reserved concurrency, and one more."""
 
+import contextlib
 import json
 import shlex
 import sys
 import time
 from collections import Counter
+from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Any
@@ -46,14 +48,10 @@ class _Function:
     def fill(self) -> dict[str, Any]:
         """The figures."""
         processes = self._start_all()
-        with self._superuser() as holder, self._superuser() as watcher:
-            # Whatever goes wrong here, the table is free again in time, and everybody gets an answer.
-            holder.execute(f"SET idle_in_transaction_session_timeout = '{HELD}s'")
-            holder.execute("BEGIN; LOCK TABLE project")
+        with self._superuser() as watcher, self._waiting_functions():
             answers = [self._threads.submit(self._invoke) for _ in range(self._reserved + 1)]
             first = self._first(answers)
             peak = self._most_sessions(watcher)
-            holder.execute("ROLLBACK")
         statuses = Counter(str(answer.result()) for answer in answers)
         return {
             "reserved_concurrency": self._reserved,
@@ -65,11 +63,26 @@ class _Function:
         }
 
     def _start_all(self) -> int:
-        """Invoke until every execution environment exists; how many do."""
+        """Invoke as often at once as is allowed until every execution environment exists; how many do."""
         deadline = time.monotonic() + PATIENCE
         while time.monotonic() < deadline and self._processes() < self._reserved:
-            wait([self._threads.submit(self._invoke) for _ in range(self._reserved)])
+            with self._waiting_functions():
+                invocations = [self._threads.submit(self._invoke) for _ in range(self._reserved)]
+                enough = time.monotonic() + HELD / 2
+                while self._processes() < self._reserved and time.monotonic() < enough:
+                    time.sleep(0.1)
+            wait(invocations)
         return self._processes()
+
+    @contextlib.contextmanager
+    def _waiting_functions(self) -> Iterator[None]:
+        """While the block runs, the table is locked, and whoever asks for its rows waits: nobody is idle too soon."""
+        with self._superuser() as holder:
+            # Whatever goes wrong here, the table is free again in time, and everybody gets an answer.
+            holder.execute(f"SET idle_in_transaction_session_timeout = '{HELD}s'")
+            holder.execute("BEGIN; LOCK TABLE project")
+            yield
+            holder.execute("ROLLBACK")
 
     def _first(self, answers: list[Future[int]]) -> int:
         done, _ = wait(answers, timeout=PATIENCE, return_when=FIRST_COMPLETED)

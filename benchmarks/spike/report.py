@@ -19,13 +19,13 @@ COLUMNS = (
 )
 POOL = MAX_CONNECTIONS * POOL_PERCENT // 100
 EXPLANATION = (
-    f"Every client is an execution environment: it connects with lambda_src/database, keeps its connection, and sends "
-    f"{REQUESTS} transactions (INSERT of one row, as the service does it; fewer where there are more than 1,000) with "
-    f"about {THINK_SECONDS:g} s in between; all arrive at once. PostgreSQL allows {MAX_CONNECTIONS} connections, 3 of them only to superusers. A request "
-    f"that gets no connection tries again up to 3 times before it fails. Here execution environments are threads in a "
-    f"few processes, since a thousand Python processes are too much for one machine; what they do to the database is "
-    f"the same. This machine does every party's cryptography on {os.cpu_count()} CPUs, and so the times to connect are "
-    f"its own."
+    "Every client is an execution environment: it connects with lambda_src/database, keeps its connection, and sends "
+    f"{REQUESTS} transactions (INSERT of one row, as the service does it; fewer where clients are more than 1,000) "
+    f"with about {THINK_SECONDS:g} s in between; all arrive at once. PostgreSQL allows {MAX_CONNECTIONS} connections, "
+    "3 of them only to superusers. A request that gets no connection tries again up to 3 times before it fails. Here "
+    "execution environments are threads in a few processes, since a thousand Python processes are too much for one "
+    "machine; what they do to the database is the same. This machine does every party's cryptography on "
+    f"{os.cpu_count()} CPUs, and so the times to connect are its own."
 )
 
 

@@ -3,12 +3,14 @@
 import asyncio
 import contextlib
 import json
+import logging
+import multiprocessing
 import signal
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 import psutil
@@ -59,8 +61,12 @@ class Surroundings:
         }
 
     def server_connections(self) -> int:
-        """The application's connections as the operating system sees them: PostgreSQL has a process for each."""
-        return sum(_title(child).startswith(f"postgres: {APPLICATION} ") for child in self._backends())
+        """The application's connections as the operating system sees them: PostgreSQL has a process for each.
+
+        What is still starting up may yet be refused, and is not counted.
+        """
+        titles = (_title(child) for child in self._backends())
+        return sum(each.startswith(f"postgres: {APPLICATION} ") and "startup" not in each for each in titles)
 
     def empty(self) -> None:
         """Delete what a phase has stored."""
@@ -102,24 +108,29 @@ def _trust_the_application(server: Server) -> None:
 
 @contextlib.contextmanager
 def _endpoint(server: Server, certificates: Path) -> Iterator[int]:
-    loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_forever, daemon=True)
-    thread.start()
-    endpoint = Endpoint(server.socket_directory, *server_certificate(certificates, HOST))
-    listener = asyncio.run_coroutine_threadsafe(endpoint.listen(HOST, 0), loop).result()
-    yield listener.sockets[0].getsockname()[1]
-    asyncio.run_coroutine_threadsafe(_close(listener), loop).result()
-    loop.call_soon_threadsafe(loop.stop)
-    thread.join()
-    loop.close()
+    """The port of PostgreSQL's TLS end, in a process of its own: it does the cryptography of every direct client."""
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe()
+    certificate, key = server_certificate(certificates, HOST)
+    process = context.Process(target=_serve, args=(theirs, server.socket_directory, certificate, key), daemon=True)
+    process.start()
+    try:
+        yield ours.recv()
+    finally:
+        process.kill()  # there is nothing to put in order
+        process.join()
 
 
-async def _close(listener: asyncio.Server) -> None:
-    listener.close()
-    others = asyncio.all_tasks() - {asyncio.current_task()}
-    for task in others:
-        task.cancel()
-    await asyncio.gather(*others, return_exceptions=True)
+def _serve(pipe: Connection, socket_directory: Path, certificate: Path, key: Path) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for whoever started us
+    logging.getLogger("asyncio").setLevel(logging.ERROR)  # it warns of every client that leaves under TLS
+
+    async def serve() -> None:
+        listener = await Endpoint(socket_directory, certificate, key).listen(HOST, 0)
+        pipe.send(listener.sockets[0].getsockname()[1])
+        await listener.serve_forever()
+
+    asyncio.run(serve())
 
 
 @contextlib.contextmanager

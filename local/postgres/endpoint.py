@@ -13,6 +13,7 @@ SSL_REQUEST = struct.pack("!II", 8, 80877103)
 GSS_REQUEST = struct.pack("!II", 8, 80877104)
 LEAST_STARTUP, LONGEST_STARTUP = 8, 10_000  # bytes; PostgreSQL's own limits
 CHUNK = 64 * 1024  # bytes
+BACKLOG = 4096  # clients that come all at once wait here, not for TCP to try again
 
 
 class Endpoint:
@@ -30,7 +31,7 @@ class Endpoint:
 
     async def listen(self, address: str, port: int) -> asyncio.Server:
         """Start to accept clients; OSError when the address is taken."""
-        return await asyncio.start_server(self._serve, address, port)
+        return await asyncio.start_server(self._serve, address, port, backlog=BACKLOG)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:

@@ -23,7 +23,8 @@ def command(state, *, port=0):
 class Emulator:
     def __init__(self, state):
         self.state = state
-        self._log = (state.parent / f"{state.name}.log").open("w+")
+        self.log = state.parent / f"{state.name}.log"
+        self._log = self.log.open("w+")
         self.process = subprocess.Popen(command(state), cwd=ROOT, stdout=subprocess.PIPE, stderr=self._log, text=True)
         line = self.process.stdout.readline()
         assert line, Path(self._log.name).read_text()

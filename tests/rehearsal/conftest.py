@@ -12,6 +12,7 @@ import pytest
 
 from local.up.aws import Account
 from tests.conftest import ROOT, free_port
+from tests.local.aws_emulator import running_emulator
 from tests.rehearsal.shapes import SHAPES, Shapes, app_of, signed_request
 
 MINUTES = 60
@@ -65,10 +66,14 @@ def interrupt(child: subprocess.Popen[str]) -> None:
 
 
 @pytest.fixture(scope="session")
-def shapes(deployed: LocalRun, tmp_path_factory: pytest.TempPathFactory) -> Shapes:
-    """dev, staging and prod, deployed beside `local` to the same local AWS."""
-    shapes = Shapes(deployed.account, tmp_path_factory.mktemp("shapes"))
-    # All that is deployed later is synthesized here, together.
-    shapes.synthesize(app_of(*SHAPES), *(app_of(each) for each in SHAPES))
-    shapes.deploy(*SHAPES)
-    return shapes
+def shapes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shapes]:
+    """dev, staging and prod, deployed to a local AWS of their own: other tests count on `local` being alone."""
+    directory = tmp_path_factory.mktemp("shapes")
+    with running_emulator(directory) as emulator:
+        account = Account(int(emulator.endpoint.rpartition(":")[2]), emulator.state)
+        shapes = Shapes(account, directory, emulator.log)
+        shapes.bootstrap()
+        # All that is deployed later is synthesized here, together.
+        shapes.synthesize(app_of(*SHAPES), *(app_of(each) for each in SHAPES))
+        shapes.deploy(*SHAPES)
+        yield shapes

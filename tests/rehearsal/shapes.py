@@ -24,8 +24,9 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
+from lambda_src.database import iam_token
 from local.postgres.server import SUPERUSER
-from local.up.aws import ACCESS_KEY, SECRET, Account
+from local.up.aws import ACCESS_KEY, ACCOUNT, SECRET, Account
 from tests.conftest import ROOT
 
 SHAPES = {"dev": "environments.DEV", "staging": "environments.STAGING", "prod": "environments.PROD"}
@@ -52,12 +53,22 @@ for directory, found in [{apps}]:
 class Shapes:
     """What is deployed, by the names of environments."""
 
-    def __init__(self, account: Account, directory: Path) -> None:
-        self.account, self.directory = account, directory
+    def __init__(self, account: Account, directory: Path, log: Path) -> None:
+        self.account, self.directory, self.log = account, directory, log
         self.client = cache(account.client)
         # Whoever edits files meanwhile does not change what is tested.
         self.project = copy_of_project(ROOT, directory / "project")
         self._assemblies: dict[tuple[Path, str], Path] = {}
+
+    def bootstrap(self) -> None:
+        """Prepare the account, as `cdk bootstrap` does for any."""
+        cdk = str(ROOT / "node_modules" / ".bin" / "cdk")
+        command = [cdk, "bootstrap", f"aws://{ACCOUNT}/{self.account.region}"]
+        variables = self.account.cdk_environment()
+        found = subprocess.run(
+            command, cwd=self.directory, env=variables, capture_output=True, text=True, timeout=SECONDS, check=False
+        )
+        assert found.returncode == 0, found.stderr
 
     def synthesize(self, *apps: str, project: Path | None = None) -> None:
         """Synthesize apps, each of some environments (Python expressions), in one process: starting it takes longest.
@@ -153,15 +164,28 @@ class Shapes:
         ]
         return found
 
-    def forget_connections(self, name: str) -> None:
-        """Make the function and the proxy log in again: new execution environments, and no pooled connection."""
-        function = self.function(name, "lambda_src.projects.handler.handler")
-        self.client("lambda").update_function_configuration(
-            FunctionName=function, Description=f"restarted {time.monotonic()}"
-        )
-        self.drop_server_connections(name)
+    def log_in_to_the_proxy(self, name: str, role: str) -> None:
+        """What the function with this role does, with the session of the role that it has."""
+        keys = json.loads((self.account.state / "access-keys.json").read_text())
+        (key,) = [each for each, found in keys.items() if (found.get("role") or "").endswith(f"/{role}")]
+        credentials = {
+            "AWS_ACCESS_KEY_ID": key,
+            "AWS_SECRET_ACCESS_KEY": keys[key]["secret_access_key"],
+            "AWS_SESSION_TOKEN": keys[key]["session_token"],
+        }
+        host = self.outputs(name, "data")["ProxyHost"]
+        psycopg.connect(
+            host=host,
+            port=5432,
+            user="application",
+            password=iam_token.mint(host, 5432, "application", self.account.region, credentials),
+            dbname="projects",
+            sslmode="verify-full",
+            sslrootcert=self.account.state / "certificates" / "ca.pem",
+        ).close()
 
     def drop_server_connections(self, name: str) -> None:
+        """Make the proxy log in again."""
         with self.database(name) as connection:
             connection.execute(
                 "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity "

@@ -38,10 +38,13 @@ def test_a_project_lives_in_the_deployed_table(on_a_table):
 def test_the_deployed_roles_grants_are_enough_for_pages_and_cursors(on_a_table):
     """The local AWS checks the policy of the function's role at every request."""
     projects = "/tenants/pages/projects"
-    made = [on_a_table.request("POST", projects, {"name": f"{number}"})[1] for number in range(3)]
-    _, page = on_a_table.request("GET", f"{projects}?limit=2")
-    _, rest = on_a_table.request("GET", f"{projects}?limit=2&cursor={page['next_cursor']}")
-    assert page["items"] + rest["items"] == made
+    made = [on_a_table.request("POST", projects, {"name": f"{number}"}) for number in range(3)]
+    assert [status for status, _ in made] == [201] * 3, made
+    status, page = on_a_table.request("GET", f"{projects}?limit=2")
+    assert status == 200, page
+    status, rest = on_a_table.request("GET", f"{projects}?limit=2&cursor={page['next_cursor']}")
+    assert status == 200, rest
+    assert page["items"] + rest["items"] == [project for _, project in made]
     assert on_a_table.request("GET", f"/tenants/other/projects?cursor={page['next_cursor']}")[0] == 400
 
 

@@ -7,6 +7,7 @@ Lambda itself does with a role (network interfaces, logs, X-Ray).
 import json
 from contextlib import contextmanager
 
+import psycopg
 import pytest
 
 from tests.rehearsal.shapes import wait_until
@@ -58,19 +59,25 @@ def listed(value):
     return [value] if isinstance(value, str) else value
 
 
-@pytest.mark.parametrize(
-    ("name", "stack", "role", "action"),
-    [
-        ("dev", "service", "ProjectsRole", "rds-db:connect"),
-        ("dev", "data", "ProxyRole", "secretsmanager:GetSecretValue"),
-        ("prod", "service", "ProjectsRole", "rds-db:connect"),
-        ("prod", "data", "ProxyRole", "rds-db:connect"),
-    ],
-)
-def test_without_a_grant_no_request_is_served_and_with_it_all_are(shapes, name, stack, role, action):
-    with without(shapes, name, stack, role, action):
-        shapes.forget_connections(name)
-        wait_until(lambda: shapes.request(name, "GET", "/health")[0] == 503)
+@pytest.mark.parametrize("name", ["dev", "prod"])
+def test_without_its_grant_the_functions_role_does_not_get_into_the_proxy(shapes, name):
+    assert shapes.request(name, "GET", "/health")[0] == 200
+    found = shapes.resources(name, "service", "AWS::IAM::Role")
+    (role,) = [physical for logical, physical in found.items() if logical.startswith("ProjectsRole")]
+    with (
+        without(shapes, name, "service", "ProjectsRole", "rds-db:connect"),
+        pytest.raises(psycopg.OperationalError, match="IAM authentication failed for the role application"),
+    ):
+        shapes.log_in_to_the_proxy(name, role)
+    shapes.log_in_to_the_proxy(name, role)
+
+
+@pytest.mark.parametrize(("name", "action"), [("dev", "secretsmanager:GetSecretValue"), ("prod", "rds-db:connect")])
+def test_without_its_grant_the_proxys_role_does_not_get_into_the_database(shapes, name, action):
+    with without(shapes, name, "data", "ProxyRole", action):
+        shapes.drop_server_connections(name)
+        status, problem = shapes.request(name, "GET", "/health")
+        assert (status, problem.get("type")) == (503, "/problems/database-unavailable")
     wait_until(lambda: shapes.request(name, "GET", "/health")[0] == 200)
 
 
@@ -96,7 +103,7 @@ def test_without_a_grant_a_rotation_fails_and_the_next_one_with_it_succeeds(shap
     secrets = shapes.client("secretsmanager")
     found = shapes.resources("dev", "data", "AWS::SecretsManager::Secret")
     (arn,) = [physical for logical, physical in found.items() if "Application" in logical]
-    log = shapes.account.state / "logs" / "aws.log"
+    log = shapes.log
     told = len(log.read_text())
     with without(shapes, "dev", "data", "RotationRotateRole", f"secretsmanager:{action}"):
         secrets.rotate_secret(SecretId=arn)

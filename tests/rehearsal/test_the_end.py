@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.rehearsal.shapes import app_of
+from tests.rehearsal.shapes import app_of, wait_until
 
 # The sources of the first release, as `git archive` wrote them: app.py, cdk.json, stacks, lambda_src.
 FIRST_RELEASE = Path(__file__).parent / "releases" / "0.1.0.tar.gz"
@@ -23,6 +23,7 @@ def test_an_environment_of_the_first_release_is_upgraded_with_its_data_and_destr
 
     shapes.deploy("first", change=FIRST)
     assert shapes.resources("first", "data", "AWS::RDS::DBInstance") == before
+    wait_until(lambda: shapes.request("first", "GET", "/health")[0] == 200)
     status, same = shapes.request("first", "GET", f"/tenants/acme/projects/{project['id']}")
     assert (status, same) == (200, project)
     assert shapes.diff("first", FIRST) == []
