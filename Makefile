@@ -16,7 +16,7 @@ export CDK_DISABLE_CLI_TELEMETRY := true
 export UV_PYTHON_DOWNLOADS := never
 export UV_LINK_MODE := copy
 
-.PHONY: help setup up status token down test test-fast check audit synth budget runbook bench snapshot lock
+.PHONY: help setup up status token down test test-fast check audit synth budget runbook spike drill bench snapshot lock
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "  make %-12s %s\n", $$1, $$2}'
 
@@ -61,6 +61,12 @@ budget: setup ## the connection budget of ENV=dev; what if: SET="reserved_concur
 
 runbook: setup ## rewrite docs/runbook.md and docs/environments from stacks/environments.py
 	@python -m stacks.runbook
+
+spike: setup ## the failure and its cure: 500 and 1,000 clients, direct and pooled (CLIENTS=5000: also so many)
+	@python -m benchmarks.spike --clients 500 1000 $(CLIENTS)
+
+drill: setup ## faults under load through everything that is deployed, each with its outcome checked
+	@python -m benchmarks.drill
 
 bench: setup ## counts and ratios against baselines; rewrites docs/benchmarks.md
 	@python -m benchmarks

@@ -34,13 +34,20 @@ class Browser:
         options = {"binary": CHROMIUM, "args": arguments}
         logs = {"browser": "ALL"}
         session = {"capabilities": {"alwaysMatch": {"goog:chromeOptions": options, "goog:loggingPrefs": logs}}}
-        self._session = self._call("POST", "/session", session)["sessionId"]
+        try:
+            self._session = self._call("POST", "/session", session)["sessionId"]
+        except BaseException:
+            self._end()
+            raise
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         self._call("DELETE", f"/session/{self._session}")
+        self._end()
+
+    def _end(self) -> None:
         self._driver.terminate()
         self._driver.wait(PATIENCE)
         self._driver.stdout.close()
