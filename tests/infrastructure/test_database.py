@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from .synthesis import of_type, only
+from .synthesis import FIXED, of_type, only
 
 
 @pytest.fixture
@@ -96,51 +96,47 @@ def database_users(statement):
     return found
 
 
-@pytest.fixture
-def iam(data, environment):
-    if not environment.store.uses_iam:
-        pytest.skip(f"{environment.name} has passwords")
-    return data
+def of_environments(*, with_iam):
+    names = [each.name for each in FIXED if each.store.uses_iam is with_iam]
+    return pytest.mark.parametrize("environment", names, indirect=True)
 
 
-@pytest.fixture
-def secrets(data, environment):
-    if environment.store.uses_iam:
-        pytest.skip(f"{environment.name} has no passwords")
-    return data
+with_iam, with_secrets = of_environments(with_iam=True), of_environments(with_iam=False)
 
 
-def test_with_iam_no_password_exists(iam, instance):
+@with_iam
+def test_with_iam_no_password_exists(data, instance, environment):
     assert instance["EnableIAMDatabaseAuthentication"] is True
     assert instance["MasterUserAuthenticationType"] == "iam-db-auth"
     assert "MasterUserPassword" not in instance
-    assert not [each["Type"] for each in iam["Resources"].values() if "::SecretsManager::" in each["Type"]]
-    assert not of_type(iam, "AWS::EC2::VPCEndpoint")
-    assert not [name for name in iam["Resources"] if name.startswith("Rotation")]
-    assert "secretsmanager" not in json.dumps(iam)
-    assert "not in the template" not in json.dumps(iam)
+    assert not [each["Type"] for each in data["Resources"].values() if "::SecretsManager::" in each["Type"]]
+    assert not of_type(data, "AWS::EC2::VPCEndpoint")
+    assert not [name for name in data["Resources"] if name.startswith("Rotation")]
+    assert "secretsmanager" not in json.dumps(data)
+    assert "not in the template" not in json.dumps(data)
 
 
-def test_with_iam_migrations_log_in_as_the_master_and_as_the_migrator(iam, environment):
-    statements = policy_of(iam, "MigrationsMigrateRoleCD4F4782")
+@with_iam
+def test_with_iam_migrations_log_in_as_the_master_and_as_the_migrator(data, environment):
+    statements = policy_of(data, "MigrationsMigrateRoleCD4F4782")
     (statement,) = [each for each in statements if each["Action"] == "rds-db:connect"]
     assert sorted(database_users(statement)) == sorted([environment.store.master_user, "migrator"])
 
 
-def test_with_secrets_both_are_rotated(secrets, environment):
-    schedules = [each["Properties"] for each in of_type(secrets, "AWS::SecretsManager::RotationSchedule").values()]
-    assert sorted(each["SecretId"]["Ref"] for each in schedules) == sorted(
-        of_type(secrets, "AWS::SecretsManager::Secret")
-    )
-    (function,) = [name for name in of_type(secrets, "AWS::Lambda::Function") if name.startswith("Rotation")]
+@with_secrets
+def test_with_secrets_both_are_rotated(data, environment):
+    schedules = [each["Properties"] for each in of_type(data, "AWS::SecretsManager::RotationSchedule").values()]
+    assert sorted(each["SecretId"]["Ref"] for each in schedules) == sorted(of_type(data, "AWS::SecretsManager::Secret"))
+    (function,) = [name for name in of_type(data, "AWS::Lambda::Function") if name.startswith("Rotation")]
     for schedule in schedules:
         assert schedule["RotationLambdaARN"] == {"Fn::GetAtt": [function, "Arn"]}
         assert schedule["RotationRules"] == {"AutomaticallyAfterDays": environment.store.days_between_rotations}
     assert environment.store.days_between_rotations == 30
 
 
-def test_the_rotation_may_read_and_write_the_two_secrets_and_nothing_else(secrets):
-    statements = [each for each in policy_of(secrets, "RotationRotateRole4EF76DB1") if "secrets" in str(each["Action"])]
+@with_secrets
+def test_the_rotation_may_read_and_write_the_two_secrets_and_nothing_else(data, environment):
+    statements = [each for each in policy_of(data, "RotationRotateRole4EF76DB1") if "secrets" in str(each["Action"])]
     assert [each["Action"] for each in statements] == [
         [
             "secretsmanager:DescribeSecret",
@@ -150,40 +146,43 @@ def test_the_rotation_may_read_and_write_the_two_secrets_and_nothing_else(secret
         ]
     ]
     assert sorted(each["Ref"] for each in statements[0]["Resource"]) == sorted(
-        of_type(secrets, "AWS::SecretsManager::Secret")
+        of_type(data, "AWS::SecretsManager::Secret")
     )
 
 
-def test_only_secrets_manager_may_call_the_rotation_and_only_for_the_two_secrets(secrets):
+@with_secrets
+def test_only_secrets_manager_may_call_the_rotation_and_only_for_the_two_secrets(data, environment):
     permissions = [
         each["Properties"]
-        for name, each in of_type(secrets, "AWS::Lambda::Permission").items()
+        for name, each in of_type(data, "AWS::Lambda::Permission").items()
         if name.startswith("Rotation")
     ]
     assert {each["Principal"] for each in permissions} == {"secretsmanager.amazonaws.com"}
     assert sorted(each["SourceArn"]["Ref"] for each in permissions) == sorted(
-        of_type(secrets, "AWS::SecretsManager::Secret")
+        of_type(data, "AWS::SecretsManager::Secret")
     )
 
 
-def test_a_rotation_begins_when_all_that_it_needs_is_there(secrets):
+@with_secrets
+def test_a_rotation_begins_when_all_that_it_needs_is_there(data, environment):
     """The users, the proxy's first login, the secrets' hosts, the rules to database and endpoint, the permission."""
-    for schedule in of_type(secrets, "AWS::SecretsManager::RotationSchedule").values():
+    for schedule in of_type(data, "AWS::SecretsManager::RotationSchedule").values():
         needed = [
-            *of_type(secrets, "Custom::Trigger"),
-            *of_type(secrets, "AWS::RDS::DBProxyTargetGroup"),
-            *of_type(secrets, "AWS::SecretsManager::SecretTargetAttachment"),
-            *of_type(secrets, "AWS::EC2::VPCEndpoint"),
-            *(name for name in of_type(secrets, "AWS::IAM::Policy") if name.startswith("Rotation")),
-            *(name for name in of_type(secrets, "AWS::EC2::SecurityGroupEgress") if name.startswith("NetworkRotation")),
+            *of_type(data, "Custom::Trigger"),
+            *of_type(data, "AWS::RDS::DBProxyTargetGroup"),
+            *of_type(data, "AWS::SecretsManager::SecretTargetAttachment"),
+            *of_type(data, "AWS::EC2::VPCEndpoint"),
+            *(name for name in of_type(data, "AWS::IAM::Policy") if name.startswith("Rotation")),
+            *(name for name in of_type(data, "AWS::EC2::SecurityGroupEgress") if name.startswith("NetworkRotation")),
         ]
         assert len(needed) == 1 + 1 + 2 + 1 + 2 + 2
         assert set(needed) <= set(schedule["DependsOn"])
         assert any(name.startswith("RotationRotateFunctionInvoke") for name in schedule["DependsOn"])
 
 
-def test_a_failed_rotation_is_seen(secrets):
-    alarms = [each["Properties"] for each in of_type(secrets, "AWS::CloudWatch::Alarm").values()]
+@with_secrets
+def test_a_failed_rotation_is_seen(data, environment):
+    alarms = [each["Properties"] for each in of_type(data, "AWS::CloudWatch::Alarm").values()]
     (alarm,) = [each for each in alarms if "Rotat" in str(each["Dimensions"])]
     assert (alarm["MetricName"], alarm["Threshold"]) == ("Errors", 1)
 
