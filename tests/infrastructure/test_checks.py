@@ -28,7 +28,8 @@ def test_no_validator_finds_anything_that_is_not_acknowledged(report):
     found = {each["pluginName"]: each["violations"] for each in report["pluginReports"]}
     assert {"AwsSolutions", "Serverless"} <= found.keys()  # CDK's own is there only when it finds something
     ours = found.pop("Construct Annotations")  # what the budget warns of: tests/infrastructure/test_environments.py
-    assert [each["ruleName"] for each in ours] == ["Annotation::headroom:J06"]
+    no_interpreter = "Annotation::headroom:bundling:no-bytecode"  # a machine may lack the runtime's own Python
+    assert {each["ruleName"] for each in ours} - {no_interpreter} == {"Annotation::headroom:J06"}
     assert not any(found.values()), json.dumps(found, indent=2)
 
 
