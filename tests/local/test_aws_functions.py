@@ -87,10 +87,10 @@ def test_a_function_signs_as_its_role_may_do_what_the_role_may_and_logs(emulator
     assert granted["AWS_SESSION_TOKEN"]
     assert granted["SSL_CERT_FILE"] == str(emulator.state / "certificates" / "ca.pem")
     keys = json.loads((emulator.state / "access-keys.json").read_text())
-    assert keys[granted["AWS_ACCESS_KEY_ID"]] == {
-        "secret_access_key": granted["AWS_SECRET_ACCESS_KEY"],
-        "session_token": granted["AWS_SESSION_TOKEN"],
-    }
+    key = keys[granted["AWS_ACCESS_KEY_ID"]]
+    assert key["secret_access_key"] == granted["AWS_SECRET_ACCESS_KEY"]
+    assert key["session_token"] == granted["AWS_SESSION_TOKEN"]
+    assert key["role"].startswith("arn:aws:iam::000000000000:role/signing-Role-")
     assert (emulator.state / "access-keys.json").stat().st_mode & 0o777 == 0o600
     events = emulator.client("logs").filter_log_events(logGroupName=names["Logs"])["events"]
     assert any("reading {}" in event["message"] for event in events)
