@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import boto3
 import psycopg
 import pytest
 
@@ -56,6 +57,12 @@ def nothing_confidential_in_any_log(tmp_path_factory: pytest.TempPathFactory) ->
         if (found := CONFIDENTIAL.search(line))
     ]
     assert not leaks, "\n".join(leaks[:20])
+
+
+@pytest.fixture(autouse=True)
+def no_credentials_of_an_earlier_test(monkeypatch: pytest.MonkeyPatch) -> None:
+    """boto3 keeps a session for the whole process, with the credentials that it found first."""
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
 
 
 @pytest.fixture(scope="session")

@@ -45,7 +45,6 @@ def test_our_token_equals_botocores(host, port, user, key_id, secret, session_to
 
 def test_without_credentials_in_the_environment_botocore_finds_them(monkeypatch, tmp_path):
     (tmp_path / "credentials").write_text("[default]\naws_access_key_id = AKIAFILE\naws_secret_access_key = file\n")
-    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)  # another test's may have found credentials already
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))
     monkeypatch.delenv("AWS_ACCESS_KEY_ID", raising=False)
     monkeypatch.delenv("AWS_SECRET_ACCESS_KEY", raising=False)
