@@ -1,5 +1,6 @@
 """`python -m local.postgres` keeps its PostgreSQL running, as RDS does."""
 
+import contextlib
 import json
 import signal
 import subprocess
@@ -41,13 +42,17 @@ def test_a_postgresql_that_ended_by_itself_is_started_again(instance, how):
     process, socket = instance
 
     def postmaster():
-        return next((child for child in psutil.Process(process.pid).children() if child.name() == "postgres"), None)
+        for child in psutil.Process(process.pid).children():
+            with contextlib.suppress(psutil.NoSuchProcess):  # it may end while we look
+                if child.name() == "postgres":
+                    return child
+        return None
 
     def works():
         try:
             with psycopg.connect(host=socket, user=SUPERUSER, dbname="projects") as connection:
                 return connection.execute("SELECT 1").fetchone() == (1,)
-        except psycopg.OperationalError:
+        except psycopg.Error:
             return False
 
     before = postmaster()
