@@ -5,6 +5,8 @@ UV_VERSION := $(shell sed -n 's/.*"uv==\([^"]*\)".*/\1/p' pyproject.toml)
 PYTHON ?= python3
 PORT ?= 4566
 STORE ?= postgres
+# Tests wait much: more workers than a small machine has cores, up to the number of long rehearsals.
+WORKERS := --numprocesses 3 --dist loadgroup --no-loadscope-reorder
 ENV ?= dev
 BIN := $(CURDIR)/.venv/bin
 # Two installations at once would break each other; the second waits.
@@ -37,10 +39,10 @@ down: setup ## end what `make up` started
 	@python -m local.up down
 
 test: setup ## everything that must hold
-	@python -m pytest
+	@python -m pytest $(WORKERS)
 
 test-fast: setup ## the tests that deploy nothing
-	@python -m pytest --ignore=tests/rehearsal
+	@python -m pytest $(WORKERS) --ignore=tests/rehearsal
 
 check: setup ## ruff, format and mypy
 	@ruff check .
@@ -48,7 +50,7 @@ check: setup ## ruff, format and mypy
 	@mypy
 
 audit: setup ## known vulnerabilities of every pinned package; asks PyPI and npm
-	@for file in requirements.txt requirements-dev.txt lambda_src/requirements.txt local/aws/requirements.txt; do \
+	@for file in requirements.txt requirements-dev.txt lambda_src/requirements.txt lambda_src/planetscale/requirements.txt local/aws/requirements.txt; do \
 		uv tool run --quiet --from pip-audit==$(PIP_AUDIT_VERSION) pip-audit --strict --require-hashes --disable-pip --progress-spinner off -r $$file \
 			|| $(call NOT_AUDITED,$$file); done
 	@npm audit --package-lock-only || $(call NOT_AUDITED,package-lock.json)
@@ -111,5 +113,5 @@ node_modules/ready: package-lock.json | .venv/ready
 lock: .venv/bin/uv ## compile pyproject.toml's groups to the pinned requirements files, and package-lock.json
 	@compile() { uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --group "$$1" -o "$$2"; }; \
 	compile synth requirements.txt; compile dev requirements-dev.txt; compile node requirements-node.txt; \
-	compile lambda lambda_src/requirements.txt; compile bench benchmarks/requirements.txt; compile emulator local/aws/requirements.txt
+	compile lambda lambda_src/requirements.txt; compile planetscale lambda_src/planetscale/requirements.txt; compile bench benchmarks/requirements.txt; compile emulator local/aws/requirements.txt
 	@npm install --package-lock-only --silent --no-audit --no-fund

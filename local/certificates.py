@@ -1,7 +1,10 @@
 """The local certificate authority: what Amazon Trust Services and the RDS authority are on AWS."""
 
+import fcntl
 import ipaddress
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -18,9 +21,13 @@ def root_bundle(directory: Path) -> Path:
 
     The authority's key stays beside it, readable by its owner only.
     """
+    with _alone(directory):
+        return _authority(directory)
+
+
+def _authority(directory: Path) -> Path:
     certificate_path, key_path = directory / "ca.pem", directory / "ca.key"
     if not (certificate_path.exists() and key_path.exists()):
-        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         key = ec.generate_private_key(ec.SECP256R1())
         name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Headroom local authority")])
         certificate = (
@@ -36,9 +43,14 @@ def root_bundle(directory: Path) -> Path:
 
 def server_certificate(directory: Path, host: str) -> tuple[Path, Path]:
     """The paths of a certificate for `host` (a name or an IP address) and of its key; made on the first call."""
+    with _alone(directory):
+        return _of_server(directory, host)
+
+
+def _of_server(directory: Path, host: str) -> tuple[Path, Path]:
     certificate_path, key_path = directory / f"{host}.pem", directory / f"{host}.key"
     if not (certificate_path.exists() and key_path.exists()):
-        authority = x509.load_pem_x509_certificate(root_bundle(directory).read_bytes())
+        authority = x509.load_pem_x509_certificate(_authority(directory).read_bytes())
         authority_key = serialization.load_pem_private_key((directory / "ca.key").read_bytes(), None)
         if not isinstance(authority_key, ec.EllipticCurvePrivateKey):
             raise TypeError(
@@ -59,6 +71,15 @@ def server_certificate(directory: Path, host: str) -> tuple[Path, Path]:
         _write(key_path, _private_bytes(key))
         _write(certificate_path, certificate.public_bytes(serialization.Encoding.PEM))
     return certificate_path, key_path
+
+
+@contextmanager
+def _alone(directory: Path) -> Iterator[None]:
+    """Servers that start at the same time wait for each other: two authorities would not trust each other's."""
+    directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with (directory / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def _builder(subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePrivateKey) -> x509.CertificateBuilder:

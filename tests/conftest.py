@@ -41,6 +41,15 @@ CONFIDENTIAL = re.compile(
 )
 
 
+@pytest.hookimpl(tryfirst=True)  # pytest-xdist's own reads the groups
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Several workers: a file stays on one, as do all that share a deployment; the longest go first."""
+    items.sort(key=lambda item: "rehearsal" not in item.path.parts)
+    for item in items:
+        group = "shapes" if "shapes" in getattr(item, "fixturenames", ()) else str(item.path)
+        item.add_marker(pytest.mark.xdist_group(group))
+
+
 @pytest.fixture(scope="session", autouse=True)
 def nothing_confidential_in_any_log(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """No password, token or key, and nothing of a request, in any log that this run of the tests has written.

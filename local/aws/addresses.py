@@ -11,10 +11,15 @@ CANDIDATES = [f"127.0.0.{number}" for number in range(2, 255)]
 
 
 class Addresses:
-    """Who has which address. An address on which anyone listens at the wanted port is passed over."""
+    """Who has which address. None where somebody has the wanted port, or that another emulator has.
+
+    An address is claimed by a UDP socket on the wanted port, which nobody else can then bind: the claim ends with the
+    process, however it ends.
+    """
 
     def __init__(self) -> None:
         self._owners: dict[str, str] = {}
+        self._claims: dict[str, list[socket.socket]] = {}
         self._lock = threading.Lock()
 
     def reserve(self, owner: str, ports: Collection[int]) -> str:
@@ -25,7 +30,7 @@ class Addresses:
         with self._lock:
             if owner not in self._owners:
                 free = (each for each in CANDIDATES if each not in self._owners.values())
-                address = next((each for each in free if not any(_is_taken(each, port) for port in ports)), None)
+                address = next((each for each in free if self._claim(owner, each, ports)), None)
                 if address is None:
                     raise ResourceError(
                         f"something listens at port {' or '.join(map(str, sorted(ports)))} of every address from "
@@ -38,6 +43,30 @@ class Addresses:
         """Let others have the owner's address."""
         with self._lock:
             self._owners.pop(owner, None)
+            for claim in self._claims.pop(owner, []):
+                claim.close()
+
+    def _claim(self, owner: str, address: str, ports: Collection[int]) -> bool:
+        claims: list[socket.socket] = []
+        for port in ports:
+            claim = None if _is_taken(address, port) else _bound(address, port)
+            if claim is None:
+                for each in claims:
+                    each.close()
+                return False
+            claims.append(claim)
+        self._claims[owner] = claims
+        return True
+
+
+def _bound(address: str, port: int) -> socket.socket | None:
+    claim = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    try:
+        claim.bind((address, port))
+    except OSError:
+        claim.close()
+        return None
+    return claim
 
 
 def _is_taken(address: str, port: int) -> bool:

@@ -14,6 +14,7 @@ from typing import IO, Self
 
 SUPERUSER = "rdsadmin"  # RDS's own name for the role that only RDS uses
 SOCKET_PATH_LIMIT = 90  # bytes; the kernel's limit is 107, and PostgreSQL adds its file's name
+SHORT = "/tmp"  # noqa: S108 - not TMPDIR, which may be deep; the folder made in it is its owner's alone
 START_SECONDS = 60
 STOP_SECONDS = 60
 
@@ -143,10 +144,14 @@ class Server:
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-15:])
 
     def _short_directory(self) -> Path:
-        self.directory.mkdir(parents=True, exist_ok=True)
+        """The folder `socket`; where its path is too long for a socket, a short one that `socket` is a link to."""
         beside = self.directory / "socket"
+        self.directory.mkdir(parents=True, exist_ok=True)
+        if beside.is_symlink():
+            beside.unlink()  # to what an earlier run had
         if len(str(beside)) > SOCKET_PATH_LIMIT:
-            self._temporary = tempfile.TemporaryDirectory(prefix="headroom-")
+            self._temporary = tempfile.TemporaryDirectory(prefix="headroom-", dir=SHORT)
+            beside.symlink_to(self._temporary.name, target_is_directory=True)
             beside = Path(self._temporary.name)
         beside.mkdir(exist_ok=True, mode=0o700)
         _hand_over(beside)

@@ -100,7 +100,7 @@ class Account:
         """The folder of the Unix socket of the PostgreSQL that is the deployed DB instance."""
         instances = self.client("rds").describe_db_instances()["DBInstances"]
         (instance,) = [each for each in instances if each["DBInstanceIdentifier"].startswith(f"{LOCAL.prefix}-")]
-        return self.state / "rds" / str(instance["DBInstanceIdentifier"]) / "socket"
+        return (self.state / "rds" / str(instance["DBInstanceIdentifier"]) / "socket").resolve()
 
     def proxy_page(self) -> str | None:
         """Where the stand-in for RDS Proxy shows what it does, live; it says so when it is ready."""

@@ -27,6 +27,7 @@ from botocore.credentials import Credentials
 from lambda_src.database import iam_token
 from local.postgres.server import SUPERUSER
 from local.up.aws import ACCESS_KEY, ACCOUNT, SECRET, Account
+from stacks.environments import SERVICE
 from tests.conftest import ROOT
 
 SHAPES = {"dev": "environments.DEV", "staging": "environments.STAGING", "prod": "environments.PROD"}
@@ -136,23 +137,23 @@ class Shapes:
         return f"{self.account.endpoint}/_aws/execute-api/{api}/$default"
 
     def outputs(self, name: str, stack: str) -> dict[str, str]:
-        (found,) = self.client("cloudformation").describe_stacks(StackName=f"headroom-{name}-{stack}")["Stacks"]
+        (found,) = self.client("cloudformation").describe_stacks(StackName=f"{SERVICE}-{name}-{stack}")["Stacks"]
         return {each["OutputKey"]: each["OutputValue"] for each in found.get("Outputs", [])}
 
     def stack_status(self, name: str, stack: str) -> str:
-        (found,) = self.client("cloudformation").describe_stacks(StackName=f"headroom-{name}-{stack}")["Stacks"]
+        (found,) = self.client("cloudformation").describe_stacks(StackName=f"{SERVICE}-{name}-{stack}")["Stacks"]
         return found["StackStatus"]
 
     def resources(self, name: str, stack: str, kind: str) -> dict[str, str]:
         """Physical ids by logical ids."""
         pages = self.client("cloudformation").get_paginator("list_stack_resources")
-        found = pages.paginate(StackName=f"headroom-{name}-{stack}").build_full_result()["StackResourceSummaries"]
+        found = pages.paginate(StackName=f"{SERVICE}-{name}-{stack}").build_full_result()["StackResourceSummaries"]
         return {each["LogicalResourceId"]: each["PhysicalResourceId"] for each in found if each["ResourceType"] == kind}
 
     def database(self, name: str) -> psycopg.Connection:
         """The environment's database, as its superuser, on a socket that only this machine has."""
-        socket = self.account.state / "rds" / f"headroom-{name}-postgres" / "socket"
-        return psycopg.connect(host=str(socket), user=SUPERUSER, dbname="projects", autocommit=True)
+        socket = self.account.state / "rds" / f"{SERVICE}-{name}-postgres" / "socket"
+        return psycopg.connect(host=str(socket.resolve()), user=SUPERUSER, dbname="projects", autocommit=True)
 
     def function(self, name: str, handler: str) -> str:
         """The name of the environment's function with this handler."""
@@ -160,7 +161,7 @@ class Shapes:
         (found,) = [
             each["FunctionName"]
             for each in functions
-            if each["Handler"] == handler and each["FunctionName"].startswith(f"headroom-{name}-")
+            if each["Handler"] == handler and each["FunctionName"].startswith(f"{SERVICE}-{name}-")
         ]
         return found
 
