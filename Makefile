@@ -20,13 +20,17 @@ export UV_LINK_MODE := copy
 
 .PHONY: help setup up status token down test test-fast check audit synth budget runbook spike drill bench snapshot lock
 help: ## this list
+	@echo "usage: make <target> [NAME=value]"
+	@echo "Begin with \`make up\`: everything on this machine, deployed by the real CDK CLI. README.md says what it is."
+	@echo "Each target first installs what it needs into this folder, and nothing elsewhere."
+	@echo
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "  make %-12s %s\n", $$1, $$2}'
 
 setup: ## install everything the other targets need, inside this folder
 	@mkdir -p build
 	@$(ONE_AT_A_TIME) $(MAKE) --no-print-directory .venv/ready .venv-emulator/ready node_modules/ready | grep -v 'is up to date' || test $${PIPESTATUS[0]} = 0
 
-up: setup ## run everything on this machine through the real `cdk deploy`, and leave it running (STORE=dynamodb: on a table)
+up: setup ## run everything on this machine through the real `cdk deploy`, and leave it running (STORE=…: on another database, see docs/options)
 	@python -m local.up up --port $(PORT) --store $(STORE)
 
 status: setup ## what runs, and where
@@ -44,16 +48,15 @@ test: setup ## everything that must hold
 test-fast: setup ## the tests that deploy nothing
 	@python -m pytest $(WORKERS) --ignore=tests/rehearsal
 
-check: setup ## ruff, format and mypy
+check: setup ## ruff, format, mypy, zizmor for the workflows, and known vulnerabilities where the registries tell
 	@ruff check .
 	@ruff format --check .
 	@mypy
+	@test ! -d .github || zizmor --offline --strict-collection --persona=auditor --no-progress --quiet .github
+	@python -m ci.audit --where-reachable
 
 audit: setup ## known vulnerabilities of every pinned package; asks PyPI and npm
-	@for file in requirements.txt requirements-dev.txt lambda_src/requirements.txt lambda_src/planetscale/requirements.txt local/aws/requirements.txt; do \
-		uv tool run --quiet --from pip-audit==$(PIP_AUDIT_VERSION) pip-audit --strict --require-hashes --disable-pip --progress-spinner off -r $$file \
-			|| $(call NOT_AUDITED,$$file); done
-	@npm audit --package-lock-only || $(call NOT_AUDITED,package-lock.json)
+	@python -m ci.audit
 
 synth: setup ## the templates of every environment, with every check, into cdk.out
 	@cdk synth --quiet '**'
@@ -77,13 +80,18 @@ snapshot: setup ## rewrite the templates that the tests compare with
 	@python -m tests.infrastructure.snapshots --write
 
 # A registry without advisories (a mirror often has none) is a failure too: nothing was audited.
-PIP_AUDIT_VERSION := 2.10.1
-NOT_AUDITED = { echo "$(1) was not audited, or has what is listed above: are the advisories of PyPI and npm reachable from here?" >&2; exit 1; }
 # What a failed download looks like to uv, pip and npm is long; the sentence that matters comes last.
-UNREACHABLE = { echo "could not install $(1): is the package registry reachable from here? Nothing was started." >&2; exit 1; }
+UNREACHABLE = { echo "could not install $(1): is the package registry reachable from here? Nothing was started. See docs/errors.md\#setup" >&2; exit 1; }
+# A missing tool is named with the command that installs it on this machine.
+INSTALL := $(if $(shell command -v apt-get),apt-get install,$(if $(shell command -v dnf),dnf install,brew install))
+INSTALL_PYTHON = $(INSTALL) $(if $(findstring apt-get,$(INSTALL)),python3 python3-venv,python3)
+MISSING = { echo "$(1): install it with \`$(2)\`. See docs/errors.md\#setup" >&2; exit 1; }
 
 .venv/bin/uv:
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and f"Headroom needs Python 3.11 or newer, and {sys.executable} is {sys.version.split()[0]}: set PYTHON=")'
+	@command -v $(PYTHON) > /dev/null || $(call MISSING,Python 3.11 or newer is needed and there is no $(PYTHON),$(INSTALL_PYTHON))
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || $(call MISSING,Python 3.11 or newer is needed and $(PYTHON) is $$($(PYTHON) --version),$(INSTALL_PYTHON))
+	@$(PYTHON) -c 'import ensurepip, venv' 2> /dev/null || $(call MISSING,$(PYTHON) has no module venv,$(INSTALL_PYTHON))
+	@command -v git > /dev/null || $(call MISSING,there is no git,$(INSTALL) git)
 	@echo "installing into .venv"
 	@$(PYTHON) -m venv .venv
 	@.venv/bin/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION) || $(call UNREACHABLE,uv)

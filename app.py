@@ -8,20 +8,25 @@ from cdk_nag import AwsSolutionsChecks, ServerlessChecks
 
 from stacks.checks.plugin import ProxyChecks
 from stacks.config import Environment
-from stacks.environments import ENVIRONMENTS
+from stacks.deployment import DeploymentStage
+from stacks.environments import ENVIRONMENTS, REPOSITORY
 from stacks.stage import EnvironmentStage
 
 
 def build(
     environments: Iterable[Environment[Any]] = ENVIRONMENTS,
     *,
+    repository: str | None = REPOSITORY,
     context: Mapping[str, Any] | None = None,
     outdir: str | None = None,
 ) -> App:
     """The app with these environments. It reads no environment variable, calls nothing, and reports nothing to AWS."""
     app = App(analytics_reporting=False, context=context, outdir=outdir)
-    for environment in environments:
+    each_once = tuple(environments)
+    for environment in each_once:
         EnvironmentStage(app, environment=environment)
+    if repository is not None:
+        DeploymentStage(app, repository=repository, environments=each_once)
     Validations.of(app).add_plugins(AwsSolutionsChecks(app), ServerlessChecks(app), ProxyChecks(app))
     return app
 

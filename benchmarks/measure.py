@@ -42,15 +42,18 @@ def ratio(candidate: Sequence[float], baseline: Sequence[float]) -> Ratio:
 
 
 def interleave(candidates: Mapping[str, Callable[[], T]], rounds: int, *, title: str) -> dict[str, list[T]]:
-    """Measure every candidate once per round, in an order drawn anew each round; prints progress to standard error."""
+    """Measure every candidate once per round, in an order drawn anew each round; shows progress on a terminal."""
     found: dict[str, list[T]] = {name: [] for name in candidates}
+    is_terminal = sys.stderr.isatty()
     for number in range(1, rounds + 1):
         for name in random.sample(list(candidates), len(candidates)):
             load = os.getloadavg()[0]
-            sys.stderr.write(f"\r{title}: round {number} of {rounds}, load {load:.1f}, {name:<40.40}")
-            sys.stderr.flush()
+            if is_terminal:
+                sys.stderr.write(f"\r{title}: round {number} of {rounds}, load {load:.1f}, {name:<40.40}")
+                sys.stderr.flush()
             found[name].append(candidates[name]())
-    sys.stderr.write("\r" + " " * 100 + "\r")
+    if is_terminal:
+        sys.stderr.write("\r" + " " * 100 + "\r")
     return found
 
 

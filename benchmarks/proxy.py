@@ -30,8 +30,9 @@ from benchmarks.deployed import free_port
 from benchmarks.measure import interleave, table
 from lambda_src.database import iam_token
 from local.certificates import root_bundle, server_certificate
+from local.machine import launcher
 from local.postgres import Server
-from local.postgres.server import SUPERUSER, binaries, launcher
+from local.postgres.server import SUPERUSER, binaries
 
 MODES, CLIENTS = ("simple", "extended", "prepared"), (1, 16)
 SECONDS = 1  # of each measurement

@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, NamedTuple, Self
@@ -34,7 +34,8 @@ class ExecutionEnvironment:
     """A process that runs `handler` (such as "package.module.function") from the folder `task_root`, as Lambda does.
 
     `variables` are the function's environment variables; nothing else of ours is passed on but PATH. Handles one
-    invocation at a time. The function's output is in `log`.
+    invocation at a time. The function's output is in `log`. `client` is the command of the runtime client, when it is
+    not Python's own.
     """
 
     def __init__(
@@ -45,6 +46,7 @@ class ExecutionEnvironment:
         log: Path,
         *,
         python: str = sys.executable,
+        client: Sequence[str] | None = None,
         name: str = "function",
     ) -> None:
         self._invocations: queue.Queue[_Invocation | None] = queue.Queue()
@@ -55,7 +57,7 @@ class ExecutionEnvironment:
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
         with log.open("ab") as output:
             self.process = subprocess.Popen(
-                [python, "-m", "awslambdaric", handler],
+                [*(client or (python, "-m", "awslambdaric")), handler],
                 cwd=task_root,
                 stdin=subprocess.DEVNULL,
                 stdout=output,

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Self
 
-from stacks.binomial import quantile_99
-from stacks.instance_classes import InstanceClass, estimated_max_connections, instance_class
-from stacks.plan import Plan, Workload
+from stacks.budget.binomial import quantile_99
+from stacks.budget.instance_classes import InstanceClass, estimated_max_connections, instance_class
+from stacks.budget.plan import Plan, Workload
 
 RESERVED_SLOTS = 5  # superuser_reserved_connections (3) and what RDS keeps for rds_superuser (2): not for roles of ours
 UNRESERVED_CONCURRENCY = 100  # what Lambda keeps of an account's quota for functions without a reservation
@@ -32,6 +32,61 @@ ANSWER_SECONDS = 1  # planning assumption: from the deadline to the answer, with
 PIN_SAFE = "pin-safe"  # every session may be pinned, and all still fit
 MULTIPLEX_DEPENDENT = "multiplex-dependent"  # fits as long as the proxy can share connections between clients
 REFUSED = "refused"  # does not fit
+
+
+@dataclass(frozen=True, kw_only=True)
+class Demand:
+    """What functions ask of a pool, whosever it is. Connections and environments are counts.
+
+    `busy` server connections are in use at full concurrency on average, `busy_99` are not exceeded 99 % of the time,
+    `needed` has the headroom that a pool wants. `clients` is also what is needed when none is shared.
+    """
+
+    concurrency: int
+    clients: int
+    busy: Fraction
+    busy_99: int
+    needed: int
+    requests_per_second: Fraction
+
+    @classmethod
+    def of(cls, *workloads: Workload) -> Self:
+        """What these functions ask for together."""
+        concurrency = sum(each.reserved_concurrency for each in workloads)
+        busy = sum((each.reserved_concurrency * each.busy_share for each in workloads), Fraction(0))
+        busy_99 = quantile_99(concurrency, busy / concurrency)
+        return cls(
+            concurrency=concurrency,
+            clients=sum(each.reserved_concurrency * each.connections for each in workloads),
+            busy=busy,
+            busy_99=busy_99,
+            needed=math.ceil(HEADROOM * busy_99),
+            requests_per_second=sum((each.most_requests_per_second for each in workloads), Fraction(0)),
+        )
+
+    @property
+    def clients_during_deployment(self) -> int:
+        """Environments of the previous version stay, with their connections, while those of the new one start."""
+        return 2 * self.clients
+
+    @property
+    def multiplexing_ratio(self) -> float:
+        """Clients for each busy server connection."""
+        return self.concurrency / max(1, self.busy_99)
+
+    def verdict(self, pool: int) -> str:
+        """Whether so many server connections serve it, shared or not."""
+        return PIN_SAFE if self.clients <= pool else MULTIPLEX_DEPENDENT if self.needed <= pool else REFUSED
+
+    @property
+    def throttle_rate(self) -> int:
+        """Requests a second that the API lets through: the functions can serve more."""
+        return max(1, min(10000, math.floor(THROTTLE_SHARE * self.requests_per_second)))
+
+    @property
+    def throttle_burst(self) -> int:
+        """Requests at once that the API lets through."""
+        return min(5000, BURST_FOR_EACH * self.concurrency)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,18 +144,14 @@ class Budget:
         estimate = estimated_max_connections(size.memory_gib)
         most = plan.max_connections or math.floor(CLASS_SHARE * estimate)
         slots = most - RESERVED_SLOTS
-        concurrency = sum(each.reserved_concurrency for each in plan.workloads)
-        clients = sum(each.reserved_concurrency * each.connections for each in plan.workloads)
-        busy = sum((each.reserved_concurrency * each.busy_share for each in plan.workloads), Fraction(0))
-        busy_99 = quantile_99(concurrency, busy / concurrency)
-        needed = math.ceil(HEADROOM * busy_99)
+        demand = Demand.of(*plan.workloads)
+        concurrency, clients = demand.concurrency, demand.clients
         minimum = class_minimum_percent(size)
-        lowest = max(math.ceil(Fraction(100 * needed, most)), minimum)
+        lowest = max(math.ceil(Fraction(100 * demand.needed, most)), minimum)
         highest = max(0, 100 * (slots - plan.administrators) // most)
         percent = plan.max_connections_percent or max(1, min(highest, max(lowest, USUAL_PERCENT)))
         pool = pool_size(most, percent)
         idle = max(1, percent // 2) if plan.max_idle_connections_percent is None else plan.max_idle_connections_percent
-        rate = sum((each.most_requests_per_second for each in plan.workloads), Fraction(0))
         deadline = min(each.deadline_seconds for each in plan.workloads)
         connect = max(each.connect_timeout_seconds for each in plan.workloads)
         max_age = max(each.connection_max_age_seconds for each in plan.workloads)
@@ -121,16 +172,15 @@ class Budget:
             idle_connections=pool_size(most, idle),
             concurrency=concurrency,
             clients=clients,
-            # Environments of the previous version stay, with their connections, while those of the new one start.
-            clients_during_deployment=2 * clients,
-            busy_mean=float(busy),
-            busy_99=busy_99,
-            needed=needed,
-            multiplexing_ratio=concurrency / max(1, busy_99),
-            verdict=PIN_SAFE if clients <= pool else MULTIPLEX_DEPENDENT if needed <= pool else REFUSED,
-            requests_per_second=float(rate),
-            throttle_rate=plan.throttle_rate or max(1, min(10000, math.floor(THROTTLE_SHARE * rate))),
-            throttle_burst=plan.throttle_burst or min(5000, BURST_FOR_EACH * concurrency),
+            clients_during_deployment=demand.clients_during_deployment,
+            busy_mean=float(demand.busy),
+            busy_99=demand.busy_99,
+            needed=demand.needed,
+            multiplexing_ratio=demand.multiplexing_ratio,
+            verdict=demand.verdict(pool),
+            requests_per_second=float(demand.requests_per_second),
+            throttle_rate=plan.throttle_rate or demand.throttle_rate,
+            throttle_burst=plan.throttle_burst or demand.throttle_burst,
             reserved_concurrency=concurrency + plan.other_concurrency,
             reservable_concurrency=None
             if plan.account_concurrency is None

@@ -8,13 +8,23 @@ from typing import Any, Generic
 
 from typing_extensions import TypeVar
 
+from stacks.budget.instance_classes import INSTANCE_CLASSES
+from stacks.budget.plan import (
+    HTTP_API_TIMEOUT_SECONDS,
+    Plan,
+    Workload,
+    bad_address,
+    check,
+    durations,
+    limited,
+    unknown_class,
+)
 from stacks.budget.rules import refuse_budget
 from stacks.capacity import Budget
-from stacks.instance_classes import INSTANCE_CLASSES
-from stacks.plan import HTTP_API_TIMEOUT_SECONDS, Plan, Workload, bad_address, check, durations, limited, unknown_class
 from stacks.refusal import above, flag, like, one_of, refuse, whole
-from stacks.runtime import Runtime
+from stacks.runtime import RUNTIMES, Runtime
 
+NO_WORKLOAD = {"memory_mb", "runtime"}  # what of Function says nothing about connections
 PROXY_PORT = 5432  # RDS Proxy for PostgreSQL listens on nothing else
 MIGRATIONS_CONCURRENCY = 1  # what the migration function reserves
 ROTATION_CONCURRENCY = 2  # and the rotation function, where there are two passwords
@@ -66,7 +76,8 @@ class RdsPostgres:
     `instance` is the class without its "db." prefix. `max_connections` is left to the class unless it is given.
     `statement_timeout_seconds` is the application user's: the proxy cannot cancel what a client no longer waits for; it
     follows from the function's deadline unless it is given. `administrators` are connections that stay free of the
-    proxy's: migrations 2, people 3, monitoring 2, rotation 1, spare 2.
+    proxy's: migrations 2, people 3, monitoring 2, rotation 1, spare 2. `master_user` is named for the service unless it
+    is given: see Environment.master_user.
     """
 
     instance: str
@@ -82,7 +93,7 @@ class RdsPostgres:
     statement_timeout_seconds: int | None = None
     administrators: int = 10
     port: int = PROXY_PORT
-    master_user: str = "headroom_master"
+    master_user: str | None = None
 
     def __post_init__(self) -> None:
         refuse("RdsPostgres", self._problems())
@@ -113,12 +124,8 @@ class RdsPostgres:
             )
         yield from limited(self, "max_connections", "statement_timeout_seconds", "administrators")
         yield whole("port", self.port, 1150, 65535)
-        yield like(
-            "master_user",
-            self.master_user,
-            r"(?!pg_|rds|(?:application|migrator|owner)$)[a-z][a-z0-9_]{0,62}",
-            "lower case, not beginning with pg_ or rds, and no role of the migrations (application, migrator, owner)",
-        )
+        if self.master_user is not None:
+            yield bad_master_user(self.master_user)
 
     @property
     def uses_iam(self) -> bool:
@@ -156,10 +163,12 @@ class Function:
     be measured. `requests_per_second` is what is expected at the peak, if that is known. `keeps_session_state` says
     that the code uses SET, temporary tables, LISTEN, cursors or prepared statements: each pins its session.
     `deadline_seconds` is for all attempts of one request, `connect_timeout_seconds` for one attempt to connect (libpq
-    takes 1 for 2). A connection older than `connection_max_age_seconds` is replaced before it is used.
+    takes 1 for 2). A connection older than `connection_max_age_seconds` is replaced before it is used. `runtime` is
+    what it is written in: see stacks/runtime.py.
     """
 
     reserved_concurrency: int
+    runtime: str = "python"
     seconds: float = 0.080
     seconds_in_database: float = 0.020
     requests_per_second: float | None = None
@@ -176,6 +185,7 @@ class Function:
             "Function",
             [
                 whole("reserved_concurrency", self.reserved_concurrency, 1, 10000),
+                one_of("runtime", self.runtime, RUNTIMES),
                 *durations(self.seconds, self.seconds_in_database, self.requests_per_second),
                 flag("keeps_session_state", self.keeps_session_state),
                 whole("memory_mb", self.memory_mb, 128, 10240, "MB"),
@@ -252,6 +262,12 @@ class Environment(Generic[Store]):
         """What its stacks' names begin with: unique in an account and region, as stacks' names must be."""
         return f"{self.service}-{self.name}"
 
+    @property
+    def master_user(self) -> str:
+        """Who owns the instance: <service>_master, unless the store names another. A new name means a new instance."""
+        given = self.store.master_user if isinstance(self.store, RdsPostgres) else None
+        return given or f"{self.service.replace('-', '_')}_master"
+
     @cached_property
     def budget(self) -> Budget:
         """Its connection budget: the numbers of connections, requests and seconds that stacks and documents use."""
@@ -263,7 +279,7 @@ class Environment(Generic[Store]):
         pool, api = store.pool, self.api
         return Plan(
             environment=self.name,
-            workloads=(Workload(**{name: getattr(api, name) for name in vars(api) if name != "memory_mb"}),),
+            workloads=(Workload(**{name: getattr(api, name) for name in vars(api) if name not in NO_WORKLOAD}),),
             instance=store.instance,
             max_connections=store.max_connections,
             max_connections_percent=pool.max_connections_percent,
@@ -285,7 +301,12 @@ class Environment(Generic[Store]):
 
     def _problems(self) -> Iterable[str | None]:
         words = r"(?=.{1,24}$)[a-z][a-z0-9]*(-[a-z0-9]+)*"  # also part of the names of the instance and the proxy
-        yield like("service", self.service, words, "1 to 24 of a-z, 0-9 and single hyphens, beginning with a letter")
+        bad_service = like(
+            "service", self.service, words, "1 to 24 of a-z, 0-9 and single hyphens, beginning with a letter"
+        )
+        yield bad_service
+        if isinstance(self.store, RdsPostgres) and not bad_service:
+            yield bad_master_user(self.master_user)
         yield like("name", self.name, words, "1 to 24 of a-z, 0-9 and single hyphens, beginning with a letter")
         yield like("region", self.region, r"[a-z]{2,3}(-[a-z]+)+-\d", "a region such as eu-west-1")
         yield flag("retain", self.retain)
@@ -314,6 +335,16 @@ class Environment(Generic[Store]):
             and 2 ** (SUBNET_PREFIX - network.prefixlen) >= self.availability_zones
         )
         return None if fits and network.is_private else f"cidr is {self.cidr!r}, allowed is {allowed}"
+
+
+def bad_master_user(name: object) -> str | None:
+    """Nothing, or why PostgreSQL on RDS, or the migrations, can have no master user of this name."""
+    return like(
+        "master_user",
+        name,
+        r"(?!pg_|rds|(?:application|migrator|owner)$)[a-z][a-z0-9_]{0,62}",
+        "lower case, not beginning with pg_ or rds, and no role of the migrations (application, migrator, owner)",
+    )
 
 
 def on_postgres(environments: Iterable[Environment[Any]]) -> list[Environment[RdsPostgres]]:

@@ -33,7 +33,7 @@ class Credentials(Construct):
     def _secrets(self, environment: Environment) -> Secrets:
         secrets = Secrets(
             # DatabaseSecret leaves out what RDS refuses in a password, and what a URL or a shell would need quoted
-            rds.DatabaseSecret(self, "Master", username=environment.store.master_user),
+            rds.DatabaseSecret(self, "Master", username=environment.master_user),
             rds.DatabaseSecret(self, "Application", username=APPLICATION_USER),
         )
         for secret in secrets:

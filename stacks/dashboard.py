@@ -38,7 +38,7 @@ class Dashboard(Construct):
         budget, metric = environment.budget, self._metric
         return [
             [
-                _graph(
+                graph(
                     "Requests a minute",
                     [metric(API, "Count", "Sum", "requests")],
                     [
@@ -46,26 +46,26 @@ class Dashboard(Construct):
                         (60 * budget.requests_per_second, "all can serve"),
                     ],
                 ),
-                _graph(
+                graph(
                     "Latency, ms",
                     [metric(API, "Latency", each, each) for each in ("p50", "p90", "p99")],
                     [(1000 * budget.deadline, "deadline of a request")],
                 ),
             ],
             [
-                _graph(
+                graph(
                     "Function: environments in use",
                     [metric(FUNCTION, "ConcurrentExecutions", "Maximum", "in use")],
                     [(budget.concurrency, "reserved")],
                 ),
-                _graph(
+                graph(
                     "Function: duration, ms",
                     [metric(FUNCTION, "Duration", each, each) for each in ("p50", "p90", "p99")],
                     [(1000 * seconds, "planned average") for seconds in {w.seconds for w in budget.plan.workloads}],
                 ),
             ],
             [
-                _graph(
+                graph(
                     "Proxy: client connections",
                     [metric(PROXY, "ClientConnections", "Sum", "clients")],
                     [
@@ -73,7 +73,7 @@ class Dashboard(Construct):
                         (budget.clients_during_deployment, "in a deployment"),
                     ],
                 ),
-                _graph(
+                graph(
                     "Proxy: clients refused, connections failed",
                     [
                         metric(PROXY, "ClientConnectionsSetupFailedAuth", "Sum", "refused"),
@@ -82,7 +82,7 @@ class Dashboard(Construct):
                 ),
             ],
             [
-                _graph(
+                graph(
                     "Server connections",
                     [
                         metric(PROXY, "DatabaseConnections", "Sum", "open"),
@@ -100,31 +100,31 @@ class Dashboard(Construct):
                 )
             ],
             [
-                _graph(
+                graph(
                     "Proxy: pinned sessions",
                     [metric(PROXY, "DatabaseConnectionsCurrentlySessionPinned", "Sum", "pinned")],
                     [(pinned_threshold(budget), "alarm")],
                 ),
-                _graph(
+                graph(
                     "Proxy: waiting for a server connection, µs",
                     [metric(PROXY, "DatabaseConnectionsBorrowLatency", each, each) for each in ("Average", "Maximum")],
                     [(1_000_000 * budget.connection_borrow_timeout, "borrow timeout")],
                 ),
             ],
             [
-                _graph(
+                graph(
                     "Database: CPU, %",
                     [metric(DATABASE, "CPUUtilization", "Average", "busy")],
                     [(90, "alarm")],
                     width=8,
                 ),
-                _graph(
+                graph(
                     "Database: sessions that want to run",
                     [metric(DATABASE, "DBLoad", "Average", "sessions")],
                     [(budget.instance_class.vcpus, "vCPUs")],
                     width=8,
                 ),
-                _graph(
+                graph(
                     "Database: free memory, bytes",
                     [metric(DATABASE, "FreeableMemory", "Average", "free")],
                     [(budget.instance_class.memory_gib * 2**30, "all")],
@@ -132,8 +132,8 @@ class Dashboard(Construct):
                 ),
             ],
             [
-                _graph("API: share of 5xx and 4xx", [metric(API, each, "Average", each) for each in ("5xx", "4xx")]),
-                _graph(
+                graph("API: share of 5xx and 4xx", [metric(API, each, "Average", each) for each in ("5xx", "4xx")]),
+                graph(
                     "Function: errors and throttles",
                     [metric(FUNCTION, each, "Sum", each.lower()) for each in ("Errors", "Throttles")],
                 ),
@@ -141,7 +141,7 @@ class Dashboard(Construct):
         ]
 
 
-def _graph(
+def graph(
     title: str, metrics: Sequence[cloudwatch.IMetric], lines: Sequence[Line] = (), width: int = HALF
 ) -> cloudwatch.GraphWidget:
     """A graph from zero, with a line for each number of the plan."""

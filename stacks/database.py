@@ -50,7 +50,7 @@ class Database(Construct):
             security_groups=[network.database],
             port=store.port,
             database_name=DATABASE_NAME,
-            credentials=_master(credentials.secrets, store),
+            credentials=_master(credentials.secrets, environment.master_user),
             iam_authentication=store.uses_iam,
             parameter_group=self._parameter_group(store),
             publicly_accessible=False,
@@ -111,7 +111,7 @@ class Database(Construct):
         return rds.ParameterGroup(self, "Parameters", engine=self.engine, parameters=parameters)
 
 
-def _master(secrets: Secrets | None, store: RdsPostgres) -> rds.Credentials:
+def _master(secrets: Secrets | None, user: str) -> rds.Credentials:
     if secrets is not None:
-        return rds.Credentials.from_secret(secrets.master, store.master_user)
-    return rds.Credentials.from_password(store.master_user, SecretValue.unsafe_plain_text("not in the template"))
+        return rds.Credentials.from_secret(secrets.master, user)
+    return rds.Credentials.from_password(user, SecretValue.unsafe_plain_text("not in the template"))

@@ -6,6 +6,8 @@ from stacks.config import Environment, Function, Pool, RdsPostgres
 from stacks.runtime import this_machine
 
 SERVICE = "headroom"  # the first part of every name; two services share an account when theirs differ
+REGION = "eu-west-1"
+REPOSITORY: str | None = None  # "owner/name" on GitHub, once its workflows are to deploy: docs/deployment.md
 
 # Lambda's default. A new account may have less, down to 10, and all functions in it share it:
 # aws service-quotas get-service-quota --service-code lambda --quota-code L-B99A9384
@@ -15,7 +17,7 @@ ACCOUNT_CONCURRENCY = 1000
 DEV = Environment(
     service=SERVICE,
     name="dev",
-    region="eu-west-1",
+    region=REGION,
     retain=False,
     cidr="10.10.0.0/20",
     log_retention_days=7,
@@ -27,7 +29,7 @@ DEV = Environment(
 STAGING = Environment(
     service=SERVICE,
     name="staging",
-    region="eu-west-1",
+    region=REGION,
     retain=True,
     cidr="10.20.0.0/20",
     account_concurrency=ACCOUNT_CONCURRENCY,
@@ -38,7 +40,7 @@ STAGING = Environment(
 PROD = Environment(
     service=SERVICE,
     name="prod",
-    region="eu-west-1",
+    region=REGION,
     retain=True,
     cidr="10.30.0.0/20",
     availability_zones=3,

@@ -1,6 +1,7 @@
 """A function, in the isolated subnets if its database is there, with nothing that it does not need."""
 
 from collections.abc import Mapping
+from importlib import import_module
 from typing import Any
 
 from aws_cdk import Duration
@@ -9,10 +10,10 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
-from stacks.bundling import shipped_code
 from stacks.config import Environment
 from stacks.logs import log_group
 from stacks.network import Network
+from stacks.runtime import RUNTIMES
 
 # What the Lambda service does with a function's role to attach it to a VPC.
 # Source: Lambda Developer Guide, "Giving Lambda functions access to resources in an Amazon VPC".
@@ -42,6 +43,7 @@ class Function(Construct):
         reserved_concurrency: int,
         variables: Mapping[str, str],
         environment: Environment[Any],
+        runtime: str = "python",
         network: Network | None = None,
         security_group: ec2.ISecurityGroup | None = None,
     ) -> None:
@@ -51,14 +53,15 @@ class Function(Construct):
         if network is not None:
             self.role.add_to_policy(iam.PolicyStatement(actions=NETWORK_INTERFACE_ACTIONS, resources=["*"]))
         logs.grant_write(self.role)
+        shipped = import_module(RUNTIMES[runtime]).shipped(self, environment, handler)
         self.function = lambda_.Function(
             self,
             "Function",
             description=description,
-            runtime=lambda_.Runtime(f"python{environment.runtime.python}", lambda_.RuntimeFamily.PYTHON),
+            runtime=shipped.runtime,
             architecture=ARCHITECTURES[environment.runtime.architecture],
-            code=shipped_code(self, environment.runtime),
-            handler=handler,
+            code=shipped.code,
+            handler=shipped.handler,
             environment=dict(variables),
             memory_size=memory_mb,
             timeout=timeout,

@@ -14,6 +14,7 @@ NAMESPACES = {
     about.TARGET: "AWS/RDS",
     about.DATABASE: "AWS/RDS",
     about.TABLE: "AWS/DynamoDB",
+    about.CLIENT: "DatabaseClient",
 }
 
 Dimensions = dict[str, dict[str, str]]  # of each thing of stacks/alarm_plan.py

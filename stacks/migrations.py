@@ -63,7 +63,7 @@ class Migrations(Construct):
     ) -> tuple[Construct, ...]:
         """Let the function log in as the master and as the migrator; returns what must exist before it can."""
         if credentials.secrets is None:
-            for user in (environment.store.master_user, MIGRATOR_USER):
+            for user in (environment.master_user, MIGRATOR_USER):
                 database.instance.grant_connect(self.migrate.role, user)
             return ()
         secrets = list(credentials.secrets)
@@ -75,7 +75,7 @@ class Migrations(Construct):
 def _logins(credentials: Credentials, environment: Environment) -> dict[str, str]:
     """Where the function finds passwords, or whom it signs tokens for."""
     if credentials.secrets is None:
-        return {"DB_MASTER_USER": environment.store.master_user}
+        return {"DB_MASTER_USER": environment.master_user}
     return {
         "MASTER_SECRET_ARN": credentials.secrets.master.secret_arn,
         "APPLICATION_SECRET_ARN": credentials.secrets.application.secret_arn,

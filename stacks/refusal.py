@@ -1,14 +1,21 @@
-"""Checks of one value, and the one message that names everything wrong."""
+"""Checks of one value, the one message that names everything wrong, and the page that explains it."""
 
 import re
 from collections.abc import Collection, Iterable
+
+PAGE = "docs/errors.md"  # has a heading for each topic
+
+
+def see(topic: str) -> str:
+    """Where a message of ours is explained: the last words of it."""
+    return f"see {PAGE}#{topic}"
 
 
 def refuse(subject: str, problems: Iterable[str | None]) -> None:
     """Raise ValueError with every problem that is not None."""
     found = [problem for problem in problems if problem]
     if found:
-        raise ValueError(f"{subject}: {'; '.join(found)}")
+        raise ValueError(f"{subject}: {'; '.join(found)}\n  {see('configuration')}")
 
 
 def whole(name: str, value: object, low: int, high: int, unit: str = "") -> str | None:

@@ -8,6 +8,11 @@ from stacks.refusal import one_of, refuse
 
 PYTHON_VERSIONS = ("3.11", "3.12", "3.13", "3.14")  # Lambda runtimes that psycopg has binary wheels for
 ARCHITECTURES = ("arm64", "x86_64")
+# What a function is written in -> the module with its code. A fork deletes the line of one it has not.
+RUNTIMES = {
+    "python": "stacks.bundling",
+    "prisma": "stacks.prisma",
+}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -40,6 +40,7 @@ class ServiceStack(Stack):
             network=data.network,
             security_group=data.network.clients,
             environment=environment,
+            runtime=environment.api.runtime,
             variables=data.proxy.variables(environment.api),
         )
         data.proxy.allow(self.projects.role)

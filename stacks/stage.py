@@ -12,6 +12,10 @@ from stacks.budget.rules import judge
 from stacks.config import Environment, RdsPostgres
 from stacks.data_stack import DataStack
 from stacks.dynamodb import DynamoDb
+from stacks.external_stacks import ExternalServiceStack, ExternalStack, acknowledge_external
+from stacks.neon import Neon
+from stacks.planetscale import PlanetScale
+from stacks.prisma_accelerate import Accelerate, AccelerateServiceStack, accelerate_stack
 from stacks.service_stack import ServiceStack
 from stacks.table_stacks import TableServiceStack, TableStack, acknowledge_table
 
@@ -28,6 +32,9 @@ class Stacks(NamedTuple):
 STACKS = {
     RdsPostgres: Stacks(DataStack, ServiceStack, acknowledge),
     DynamoDb: Stacks(TableStack, TableServiceStack, acknowledge_table),
+    Neon: Stacks(ExternalStack, ExternalServiceStack, acknowledge_external),
+    PlanetScale: Stacks(ExternalStack, ExternalServiceStack, acknowledge_external),
+    Accelerate: Stacks(accelerate_stack, AccelerateServiceStack, acknowledge_external),
 }
 
 

@@ -11,7 +11,8 @@ from stacks.alarm_plan import TABLE
 from stacks.alarms import Alarms
 from stacks.api import Api
 from stacks.config import Environment
-from stacks.dynamodb import PAGE, DynamoDb, Throughput, table_alarm_plans
+from stacks.dynamodb import DynamoDb, table_alarm_plans
+from stacks.dynamodb_budget import Throughput, refuse_throughput
 from stacks.function import Function
 from stacks.metrics import Metrics
 from stacks.notifications import Notifications
@@ -44,6 +45,7 @@ class TableServiceStack(Stack):
     ) -> None:
         super().__init__(scope, id, **options)
         throughput = Throughput.of(environment)
+        refuse_throughput(throughput)
         self.projects = Function(
             self,
             "Projects",
@@ -53,6 +55,7 @@ class TableServiceStack(Stack):
             timeout=Duration.seconds(environment.api.timeout_seconds),
             reserved_concurrency=environment.api.reserved_concurrency,
             environment=environment,
+            runtime=environment.api.runtime,
             variables=data.table.variables(environment.api),
         )
         data.table.allow(self.projects.role)
@@ -74,7 +77,7 @@ class TableServiceStack(Stack):
                 store={TABLE: {"TableName": data.table.table.table_name}},
             ),
             notifications=data.notifications,
-            runbook=PAGE,
+            runbook=environment.runbook,
         )
         CfnOutput(self, "ApiUrl", value=self.api.url)
 

@@ -23,6 +23,7 @@ from local.postgres import Server
 from local.postgres.__main__ import Instance, prepare
 from local.postgres.server import SUPERUSER
 from tests.dynamodb import local_aws, table  # noqa: F401 (fixtures)
+from tests.planetscale import mariadb, planetscale  # noqa: F401 (fixtures)
 
 ROOT = Path(__file__).parents[1]
 DATABASE, MASTER, APPLICATION = "projects", "master", "application"

@@ -72,5 +72,7 @@ def route(method: str, path: str) -> tuple[str, dict[str, str]]:
 def environment(
     store: HasVariables, directory: Path, *, python: str = sys.executable, **changed: str
 ) -> ExecutionEnvironment:
-    variables = {**store.variables, **changed}
-    return ExecutionEnvironment(HANDLER, ROOT, variables, directory / "function.log", python=python)
+    variables, log = {**store.variables, **changed}, directory / "function.log"
+    handler, task_root = getattr(store, "handler", HANDLER), getattr(store, "task_root", ROOT)
+    client = getattr(store, "runtime_client", None)  # of another runtime than Python's
+    return ExecutionEnvironment(handler, task_root, variables, log, python=python, client=client)

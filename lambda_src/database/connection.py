@@ -15,11 +15,11 @@ from psycopg.pq import TransactionStatus
 from psycopg.pq.abc import PGconn
 from psycopg.rows import TupleRow, tuple_row
 
-from lambda_src.database import iam_token
 from lambda_src.database.figures import Figures
 from lambda_src.database.resolve import resolve
 from lambda_src.database.retry import ATTEMPTS, CONNECTION_IS_GONE, Verdict, pause, verdict
-from lambda_src.database.settings import Settings
+from lambda_src.database.settings import Way
+from lambda_src.database.unavailable import DatabaseUnavailable
 from lambda_src.deadline import Deadline
 
 logger = logging.getLogger(__name__)
@@ -30,10 +30,6 @@ TICK = 0.1  # seconds between two looks for Ctrl-C while waiting
 Parameters = Mapping[str, Any]
 
 
-class DatabaseUnavailable(Exception):
-    """The database can't serve this request now; the message says why, for the log."""
-
-
 class Database:
     """At most one open connection, reused by every invocation until it is too old, broken or stale.
 
@@ -41,7 +37,7 @@ class Database:
     environments open N connections. `figures` counts what has happened since they were last taken.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Way) -> None:
         self.figures = Figures()
         self._settings = settings
         self._connection: _Connection | None = None
@@ -93,6 +89,16 @@ class Database:
         return not poll.poll(0)
 
     def _connect(self, deadline: Deadline) -> "_Connection":
+        try:
+            return self._open(deadline)
+        except psycopg.OperationalError as error:
+            # libpq has no SQLSTATE for a connect that fails, but it knows whether it came as far as a password.
+            came_to_a_password = error.pgconn is not None and error.pgconn.used_password
+            if not (came_to_a_password and self._settings.login_was_refused()):
+                raise
+        return self._open(deadline)
+
+    def _open(self, deadline: Deadline) -> "_Connection":
         started = time.monotonic()
         timeout = min(self._settings.connect_timeout, deadline.remaining())
         try:
@@ -114,19 +120,19 @@ class Database:
         return connection
 
     def _conninfo(self, timeout: float) -> str:
-        settings = self._settings
-        addresses = resolve(settings.host, settings.port, timeout)
+        login = self._settings.login(timeout)
+        addresses = resolve(login.host, login.port, timeout)
         return make_conninfo(
-            host=settings.host,
+            host=login.host,
             # The next one at each attempt: the proxy has an address in each of two zones, and one may be out of reach.
             hostaddr=addresses[self._connect_attempts % len(addresses)],
-            port=settings.port,
-            dbname=settings.database,
-            user=settings.user,
-            # Minted for each connect: a token lives 15 minutes, and signing costs less than remembering.
-            password=iam_token.mint(settings.host, settings.port, settings.user, settings.region),
+            port=login.port,
+            dbname=login.database,
+            user=login.user,
+            password=login.password,
             sslmode="verify-full",
-            sslrootcert=settings.root_bundle,
+            sslrootcert=self._settings.root_bundle,
+            channel_binding=login.channel_binding,
             gssencmode="disable",
         )
 

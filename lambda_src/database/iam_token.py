@@ -40,11 +40,12 @@ def mint(
     empty = hashlib.sha256(b"").hexdigest()
     request = f"GET\n/\n{canonical}\nhost:{host}:{port}\n\nhost\n{empty}"
     to_sign = f"AWS4-HMAC-SHA256\n{stamp}\n{scope}\n{hashlib.sha256(request.encode()).hexdigest()}"
-    signature = hmac.digest(_signing_key(secret, scope), to_sign.encode(), "sha256").hex()
+    signature = hmac.digest(signing_key(secret, scope), to_sign.encode(), "sha256").hex()
     return f"{host}:{port}/?{canonical}&X-Amz-Signature={signature}"
 
 
-def _signing_key(secret: str, scope: str) -> bytes:
+def signing_key(secret: str, scope: str) -> bytes:
+    """The key of Signature Version 4 for a scope such as 20261122/eu-west-1/rds-db/aws4_request."""
     key = f"AWS4{secret}".encode()
     for part in scope.split("/"):
         key = hmac.digest(key, part.encode(), "sha256")

@@ -2,8 +2,7 @@
 
 import random
 from enum import Enum
-
-import psycopg
+from typing import Protocol
 
 ATTEMPTS = 4  # the first and three more
 BASE = 0.05  # seconds; the pause before the n-th retry is random below BASE * 2**n
@@ -39,7 +38,15 @@ class Verdict(Enum):
     RAISE = "the statement itself is wrong"
 
 
-def verdict(error: psycopg.Error, *, connecting: bool, broken: bool) -> Verdict:
+class PostgresError(Protocol):
+    """What PostgreSQL says of a failure, by whatever way it came."""
+
+    @property
+    def sqlstate(self) -> str | None:
+        """Five characters, or None where PostgreSQL said nothing."""
+
+
+def verdict(error: PostgresError, *, connecting: bool, broken: bool) -> Verdict:
     """Judge an error by its SQLSTATE and by when it came, never by its text.
 
     `connecting` says that no statement was sent yet, `broken` that the connection is unusable after it.

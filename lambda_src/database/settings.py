@@ -5,7 +5,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Self
+from typing import NamedTuple, Protocol, Self
+
+from lambda_src.database import iam_token
 
 # What the template gives the function; a test compares the two. The platform adds AWS_REGION and the credentials.
 VARIABLES = (
@@ -21,6 +23,43 @@ VARIABLES = (
 
 class InvalidSettings(Exception):
     """The function's environment variables are not what the code needs; the message names every one of them."""
+
+
+class Login(NamedTuple):
+    """Who logs in where. `channel_binding` is libpq's word: prefer, or require."""
+
+    host: str
+    port: int
+    database: str
+    user: str
+    password: str
+    channel_binding: str = "prefer"
+
+
+class Way(Protocol):
+    """A way to a PostgreSQL: how long to try (seconds), whom to trust, and as whom to log in."""
+
+    @property
+    def connect_timeout(self) -> float:
+        """Of one attempt to connect."""
+
+    @property
+    def deadline(self) -> float:
+        """Of all attempts of one request together."""
+
+    @property
+    def connection_max_age(self) -> float:
+        """The life of a connection."""
+
+    @property
+    def root_bundle(self) -> str:
+        """The path of the certificates that the server's certificate must lead to."""
+
+    def login(self, timeout: float) -> Login:
+        """The login for a connect that begins now; OSError where it is not to be had within `timeout` seconds."""
+
+    def login_was_refused(self) -> bool:
+        """The server refused the last login: whether there is another one now, worth an attempt at once."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,13 +90,13 @@ class Settings:
         problems: list[str] = []
         settings = cls(
             host=environment["DB_HOST"],
-            port=int(_number(environment, "DB_PORT", problems)),
+            port=int(number(environment, "DB_PORT", problems)),
             database=environment["DB_NAME"],
             user=environment["DB_USER"],
             region=environment["AWS_REGION"],
-            connect_timeout=_number(environment, "DB_CONNECT_TIMEOUT_SECONDS", problems),
-            deadline=_number(environment, "DB_DEADLINE_SECONDS", problems),
-            connection_max_age=_number(environment, "DB_CONNECTION_MAX_AGE_SECONDS", problems),
+            connect_timeout=number(environment, "DB_CONNECT_TIMEOUT_SECONDS", problems),
+            deadline=number(environment, "DB_DEADLINE_SECONDS", problems),
+            connection_max_age=number(environment, "DB_CONNECTION_MAX_AGE_SECONDS", problems),
             root_bundle=root_bundle(environment),
         )
         if not settings.host.isascii():
@@ -65,6 +104,15 @@ class Settings:
         if problems:
             raise InvalidSettings("; ".join(problems))
         return settings
+
+    def login(self, timeout: float) -> Login:  # noqa: ARG002 (nothing is asked of anybody)
+        """With a token minted for each connect: it lives 15 minutes, and signing costs less than remembering."""
+        token = iam_token.mint(self.host, self.port, self.user, self.region)
+        return Login(self.host, self.port, self.database, self.user, token)
+
+    def login_was_refused(self) -> bool:
+        """Another token would be refused as this one was."""
+        return False
 
 
 def root_bundle(environment: Mapping[str, str] = os.environ) -> str:
@@ -81,7 +129,7 @@ def root_bundle(environment: Mapping[str, str] = os.environ) -> str:
     return str(Path(package.origin).with_name("cacert.pem"))
 
 
-def _number(environment: Mapping[str, str], name: str, problems: list[str]) -> float:
+def number(environment: Mapping[str, str], name: str, problems: list[str]) -> float:
     """A positive number; one that is not adds a sentence to `problems`."""
     try:
         number = float(environment[name])

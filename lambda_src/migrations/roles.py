@@ -23,29 +23,35 @@ def ensure_roles(
     seconds, and so is a transaction that it leaves idle: set on the role, since a SET through RDS Proxy pins the
     session, and before the pool opens, since only new sessions see it.
     """
-    for name in (OWNER, MIGRATOR, application):
-        if connection.execute("SELECT FROM pg_roles WHERE rolname = %s", [name]).fetchone() is None:
-            connection.execute(sql.SQL("CREATE ROLE {}").format(sql.Identifier(name)))
-    owner, migrator, role = (sql.Identifier(name) for name in (OWNER, MIGRATOR, application))
+    ensure_owner_and_application(connection, application, statement_timeout)
+    _create(connection, MIGRATOR)
+    owner, migrator = sql.Identifier(OWNER), sql.Identifier(MIGRATOR)
+    connection.execute(sql.SQL("GRANT {} TO {} WITH INHERIT FALSE, SET TRUE").format(owner, migrator))
+    connection.execute(sql.SQL("ALTER ROLE {} LOGIN").format(migrator))
+    connection.execute(sql.SQL("ALTER ROLE {} SET lock_timeout = {}").format(migrator, sql.Literal(LOCK_TIMEOUT)))
+    for name in (MIGRATOR, application):
+        _use_iam(connection, name, password is None)
+    if password is not None:
+        set_password(connection, application, password)
+
+
+def ensure_owner_and_application(connection: psycopg.Connection, application: str, statement_timeout: float) -> None:
+    """The roles that every PostgreSQL has, wherever it is: see `ensure_roles`. `application` gets no password here."""
+    for name in (OWNER, application):
+        _create(connection, name)
+    owner, role = sql.Identifier(OWNER), sql.Identifier(application)
     connection.execute(sql.SQL("ALTER ROLE {} NOLOGIN").format(owner))
     connection.execute(sql.SQL("GRANT {} TO CURRENT_USER WITH SET TRUE").format(owner))  # to repair by hand
-    connection.execute(sql.SQL("GRANT {} TO {} WITH INHERIT FALSE, SET TRUE").format(owner, migrator))
     connection.execute(sql.SQL("GRANT USAGE, CREATE ON SCHEMA public TO {}").format(owner))
     database = sql.Identifier(connection.info.dbname)
     # Every role may make temporary tables unless this says otherwise, and one of them pins its session.
     connection.execute(sql.SQL("REVOKE TEMPORARY ON DATABASE {} FROM PUBLIC").format(database))
     connection.execute(sql.SQL("GRANT TEMPORARY ON DATABASE {} TO {}").format(database, owner))
-    connection.execute(sql.SQL("ALTER ROLE {} LOGIN").format(migrator))
-    connection.execute(sql.SQL("ALTER ROLE {} SET lock_timeout = {}").format(migrator, sql.Literal(LOCK_TIMEOUT)))
     milliseconds = sql.Literal(f"{statement_timeout * 1000:.0f}ms")
     for parameter in ("statement_timeout", "idle_in_transaction_session_timeout"):
         statement = sql.SQL("ALTER ROLE {} SET {} = {}")
         connection.execute(statement.format(role, sql.Identifier(parameter), milliseconds))
     connection.execute(sql.SQL("ALTER ROLE {} LOGIN").format(role))
-    for name in (MIGRATOR, application):
-        _use_iam(connection, name, password is None)
-    if password is not None:
-        set_password(connection, application, password)
 
 
 def lend_password(connection: psycopg.Connection) -> str:
@@ -58,6 +64,11 @@ def lend_password(connection: psycopg.Connection) -> str:
 def revoke_password(connection: psycopg.Connection) -> None:
     """Leave `migrator` without a password, so that nobody logs in as it until the next deployment."""
     connection.execute(sql.SQL("ALTER ROLE {} PASSWORD NULL").format(sql.Identifier(MIGRATOR)))
+
+
+def _create(connection: psycopg.Connection, name: str) -> None:
+    if connection.execute("SELECT FROM pg_roles WHERE rolname = %s", [name]).fetchone() is None:
+        connection.execute(sql.SQL("CREATE ROLE {}").format(sql.Identifier(name)))
 
 
 def _use_iam(connection: psycopg.Connection, name: str, wanted: bool) -> None:

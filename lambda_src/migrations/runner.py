@@ -1,23 +1,21 @@
 """Ordered SQL files, each applied once, in one transaction, and never edited afterwards."""
 
-import hashlib
 import logging
-import re
 import time
-from pathlib import Path
-from typing import NamedTuple
 
 import psycopg
 from psycopg import generators, sql
 from psycopg.errors import error_from_result
 from psycopg.pq import ExecStatus
 
+from lambda_src.migrations.files import Migration, MigrationFailed, read, refuse_an_edited_past
 from lambda_src.migrations.roles import OWNER
 from lambda_src.migrations.statements import Statement, split
 
+__all__ = ["Migration", "MigrationFailed", "migrate", "read"]
+
 logger = logging.getLogger(__name__)
 
-FILE_NAME = re.compile(r"(?P<version>\d{4})_[a-z0-9_]+\.sql")
 LOCK = 0x4845_4144  # any number, the same for every runner
 # Of a migration as a whole: each is one transaction of ours, and PostgreSQL gets all of it at once.
 NOT_ALLOWED = {
@@ -34,37 +32,6 @@ LEDGER = """
 """
 
 
-class MigrationFailed(Exception):
-    """A migration can't be applied; the message names its file, the line where PostgreSQL gives one, and the reason."""
-
-
-class Migration(NamedTuple):
-    """One file: its version (the four digits its name begins with), its name and its text."""
-
-    version: str
-    file: str
-    text: str
-
-    @property
-    def sha256(self) -> str:
-        """The checksum of the text, in hexadecimal."""
-        return hashlib.sha256(self.text.encode()).hexdigest()
-
-
-def read(directory: Path) -> list[Migration]:
-    """The migrations in a folder, in order; MigrationFailed names a file that is misnamed or a version used twice."""
-    migrations: dict[str, Migration] = {}
-    for path in sorted(directory.glob("*.sql")):
-        match = FILE_NAME.fullmatch(path.name)
-        if match is None:
-            raise MigrationFailed(f"{path.name}: a name such as 0002_add_color.sql is needed")
-        migration = Migration(match["version"], path.name, path.read_text())
-        if twin := migrations.get(migration.version):
-            raise MigrationFailed(f"{twin.file} and {path.name} have the same version: renumber one of them")
-        migrations[migration.version] = migration
-    return list(migrations.values())
-
-
 def migrate(connection: psycopg.Connection, migrations: list[Migration]) -> list[str]:
     """Apply what is not applied yet, as the role `owner`, and return the names of the files applied.
 
@@ -79,7 +46,7 @@ def migrate(connection: psycopg.Connection, migrations: list[Migration]) -> list
         connection.execute(LEDGER)
         applied: dict[str, str] = dict(connection.execute("SELECT version, sha256 FROM schema_migration").fetchall())
         pending = [migration for migration in migrations if migration.version not in applied]
-        _refuse_an_edited_past(migrations, applied)
+        refuse_an_edited_past(migrations, applied)
         for number, migration in enumerate(pending, start=1):
             logger.info("applying %s (%d of %d)", migration.file, number, len(pending))
             began = time.monotonic()
@@ -90,18 +57,6 @@ def migrate(connection: psycopg.Connection, migrations: list[Migration]) -> list
         if not connection.closed:  # or it would hide why
             connection.execute("RESET ROLE")
             connection.execute("SELECT pg_advisory_unlock(%s)", [LOCK])
-
-
-def _refuse_an_edited_past(migrations: list[Migration], applied: dict[str, str]) -> None:
-    edited = [
-        migration.file
-        for migration in migrations
-        if applied.get(migration.version, migration.sha256) != migration.sha256
-    ]
-    if edited:
-        raise MigrationFailed(
-            f"{', '.join(edited)}: edited after it was applied; restore it, and put the change into a new file"
-        )
 
 
 def _apply(connection: psycopg.Connection, migration: Migration) -> None:

@@ -11,8 +11,8 @@ import traceback
 
 from lambda_src.deadline import Context
 from lambda_src.projects import stores
-from lambda_src.projects.model import ProjectExists, ProjectNotFound, Store, StoreUnavailable, VersionConflict
-from lambda_src.projects.problem import InvalidRequest, Response, problem
+from lambda_src.projects.model import Store, StoreUnavailable
+from lambda_src.projects.problem import InvalidRequest, Refusal, Response, problem
 from lambda_src.projects.request import Event
 from lambda_src.projects.routes import ROUTES
 
@@ -48,12 +48,8 @@ def respond(event: Event, store: Store) -> Response:
         return ROUTES.get(event["routeKey"], ROUTES["$default"])(event, store)
     except InvalidRequest as error:
         return problem(400, "invalid-request", "The request is not valid", str(error), mistakes=error.mistakes)
-    except ProjectNotFound as error:
-        return problem(404, "project-not-found", "There is no such project", str(error))
-    except ProjectExists as error:
-        return problem(409, "project-exists", "The project exists", str(error))
-    except VersionConflict as error:
-        return problem(409, "version-conflict", "The project was changed since", str(error))
+    except Refusal as refusal:
+        return problem(refusal.status, refusal.name, refusal.title, str(refusal))
     except StoreUnavailable as error:
         logger.warning("database unavailable", extra={"reason": str(error)})
         return problem(

@@ -10,20 +10,27 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple, Protocol
 
 from lambda_src.deadline import Context
+from lambda_src.projects.problem import Refusal
 
 UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE | re.ASCII)
 
 
-class ProjectExists(Exception):
+class ProjectExists(Refusal):
     """The tenant already has a project with this id."""
 
+    status, name, title = 409, "project-exists", "The project exists"
 
-class ProjectNotFound(Exception):
+
+class ProjectNotFound(Refusal):
     """The tenant has no project with this id."""
 
+    status, name, title = 404, "project-not-found", "There is no such project"
 
-class VersionConflict(Exception):
+
+class VersionConflict(Refusal):
     """The project is no longer at the version that the change was made for."""
+
+    status, name, title = 409, "version-conflict", "The project was changed since"
 
 
 class StoreUnavailable(Exception):

@@ -5,13 +5,12 @@ request chose, to the microsecond, which is stored with the row.
 """
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from typing import Any, LiteralString
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any, LiteralString, Protocol
 
-from psycopg.rows import TupleRow
-
-from lambda_src.database import Database, DatabaseUnavailable, Session, Settings
 from lambda_src.database.figures import Figures
+from lambda_src.database.settings import Settings
+from lambda_src.database.unavailable import DatabaseUnavailable
 from lambda_src.deadline import Context, Deadline
 from lambda_src.projects.model import (
     Page,
@@ -84,6 +83,30 @@ REMOVE = "DELETE FROM project WHERE tenant = %(tenant)s AND id = %(id)s RETURNIN
 BEFORE_ALL = Position("-infinity", "00000000-0000-0000-0000-000000000000")
 
 
+Row = tuple[Any, ...]
+
+
+class Session(Protocol):
+    """Statements of one request, on whatever way to PostgreSQL; lambda_src.database.Session is one."""
+
+    uncertain: bool
+
+    def one(self, query: LiteralString, parameters: Mapping[str, Any], *, idempotent: bool) -> Row | None:
+        """The first row that a statement returns, or None; raises DatabaseUnavailable."""
+
+
+class Database(Protocol):
+    """What an execution environment keeps of a way to PostgreSQL; lambda_src.database.Database is one."""
+
+    figures: Figures
+
+    def warm_up(self) -> None:
+        """Be ready for the first request, if that can be."""
+
+    def session(self, deadline: Deadline) -> AbstractContextManager[Session]:
+        """What one request may use."""
+
+
 class PostgresStore:
     """The store of one request; other errors of the database pass through as psycopg raises them."""
 
@@ -92,7 +115,7 @@ class PostgresStore:
 
     def add(self, tenant: str, id: str, name: str, now: str) -> Project:
         """Store a new project, or raise ProjectExists."""
-        row = self._one(ADD, {"tenant": tenant, "id": id, "name": name, "now": now})
+        row = self.one(ADD, {"tenant": tenant, "id": id, "name": name, "now": now})
         if row is None:
             raise ProjectExists(f"tenant {tenant} already has a project {id}")
         return Project(*row)
@@ -100,14 +123,14 @@ class PostgresStore:
     def page(self, tenant: str, after: Position | None, limit: int) -> Page:
         """At most `limit` projects that follow `after`, or the first ones."""
         position = (after or BEFORE_ALL)._asdict()
-        row = self._one(PAGE, {"tenant": tenant, **position, "limit": limit})
+        row = self.one(PAGE, {"tenant": tenant, **position, "limit": limit})
         keys, items, created_at, id = row or ({}, "[]", None, None)
         following = Position(created_at, id) if id else None
         return Page(items, following, {int(key): bytes.fromhex(secret) for key, secret in (keys or {}).items()})
 
     def get(self, tenant: str, id: str) -> Project:
         """One project, or raise ProjectNotFound."""
-        row = self._one(GET, {"tenant": tenant, "id": id})
+        row = self.one(GET, {"tenant": tenant, "id": id})
         if row is None:
             raise ProjectNotFound(_absent(tenant, id))
         return Project(*row)
@@ -115,7 +138,7 @@ class PostgresStore:
     def rename(self, tenant: str, id: str, name: str, version: int | None, now: str) -> Project:
         """Change a project that is at `version` (None: at any), or raise ProjectNotFound or VersionConflict."""
         parameters = {"tenant": tenant, "id": id, "name": name, "version": version, "now": now}
-        row = self._one(RENAME, parameters)
+        row = self.one(RENAME, parameters)
         if row is None:
             raise ProjectNotFound(_absent(tenant, id))
         *fields, is_ours = row
@@ -126,16 +149,17 @@ class PostgresStore:
 
     def remove(self, tenant: str, id: str) -> None:
         """Delete a project, or raise ProjectNotFound."""
-        row = self._one(REMOVE, {"tenant": tenant, "id": id})
+        row = self.one(REMOVE, {"tenant": tenant, "id": id})
         # After a lost answer, nothing to delete means that it was done.
         if row is None and not self._session.uncertain:
             raise ProjectNotFound(_absent(tenant, id))
 
     def ping(self) -> None:
         """Return when the database answers."""
-        self._one("SELECT 1", {})
+        self.one("SELECT 1", {})
 
-    def _one(self, statement: LiteralString, parameters: Mapping[str, Any]) -> TupleRow | None:
+    def one(self, statement: LiteralString, parameters: Mapping[str, Any]) -> Row | None:
+        """The first row that a statement returns, or None, or raise StoreUnavailable. It may be carried out twice."""
         try:
             return self._session.one(statement, parameters, idempotent=True)
         except DatabaseUnavailable as error:
@@ -143,11 +167,11 @@ class PostgresStore:
 
 
 class Postgres:
-    """The backend: one connection, which every request of the execution environment uses."""
+    """The backend: one database, for every request of the execution environment; `deadline` is a request's, seconds."""
 
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
-        self._database = Database(settings)
+    def __init__(self, database: Database, deadline: float) -> None:
+        self._database = database
+        self._deadline = deadline
 
     def warm_up(self) -> None:
         """Connect while the function initialises, when CPU is free; a failure is tried again on use."""
@@ -156,7 +180,7 @@ class Postgres:
     @contextmanager
     def store(self, context: Context) -> Iterator[PostgresStore]:
         """The store of one request, within the invocation's time."""
-        with self._database.session(Deadline.of(context, self._settings.deadline)) as session:
+        with self._database.session(Deadline.of(context, self._deadline)) as session:
             yield PostgresStore(session)
 
     def figures(self) -> dict[str, Any]:
@@ -167,7 +191,10 @@ class Postgres:
 
 def connect() -> Postgres:
     """The backend that the function's environment variables tell of."""
-    return Postgres(Settings.from_environment())
+    from lambda_src.database import connection  # psycopg: another way to PostgreSQL may do without
+
+    settings = Settings.from_environment()
+    return Postgres(connection.Database(settings), settings.deadline)
 
 
 def _absent(tenant: str, id: str) -> str:

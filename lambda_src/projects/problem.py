@@ -1,4 +1,4 @@
-"""Failures as problem documents (RFC 9457)."""
+"""Answers: JSON, and failures as problem documents (RFC 9457)."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -26,6 +26,24 @@ class InvalidRequest(Exception):
     def __init__(self, *mistakes: Mistake) -> None:
         super().__init__("; ".join(map(str, mistakes)))
         self.mistakes = mistakes
+
+
+class Refusal(Exception):
+    """A request that is valid and can't be done; what is derived from it has the answer's status, name and title."""
+
+    status: int
+    name: str  # stable, clients may rely on it
+    title: str
+
+
+def json_answer(status: int, body: dict[str, Any], **headers: str) -> Response:
+    """An answer with this body."""
+    return text_answer(status, json.dumps(body), **headers)
+
+
+def text_answer(status: int, body: str, **headers: str) -> Response:
+    """An answer with a body that is JSON already."""
+    return {"statusCode": status, "headers": {"content-type": "application/json", **headers}, "body": body}
 
 
 def problem(

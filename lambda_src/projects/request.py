@@ -15,7 +15,6 @@ Event = Mapping[str, Any]
 TENANT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 TENANT_ALLOWED = "1 to 64 letters, digits, dots, underscores and hyphens, beginning with a letter or digit, are allowed"
 UUID_ALLOWED = "a UUID such as 0192f0c1-5c7e-7cc4-a5a1-3f3a0b6a6f00 is allowed"
-NAME_ALLOWED = "a string of 1 to 200 characters is allowed, with no control characters"
 LONGEST_NAME = 200
 UNSTORABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")  # control characters, and halves of surrogate pairs
 VERSION_ALLOWED = "an integer of 1 or more is allowed"
@@ -31,8 +30,8 @@ def tenant(event: Event) -> str:
     return value
 
 
-def project_id(event: Event) -> str:
-    """The project that the path names."""
+def id_in_path(event: Event) -> str:
+    """The id that the path names."""
     value = _path(event, "id")
     if not is_uuid(value):
         raise InvalidRequest(Mistake("id", value, UUID_ALLOWED))
@@ -53,8 +52,8 @@ def limit_and_cursor(event: Event) -> tuple[int, str | None]:
 
 def new_project(event: Event) -> tuple[str, str | None]:
     """The name and, if the caller brought one, the id of a project to create."""
-    body, mistakes = _body(event, {"name", "id"})
-    mistakes += _name_mistakes(body.get("name"))
+    body, mistakes = fields(event, {"name", "id"})
+    mistakes += text_mistakes("name", body.get("name"))
     id = body.get("id")
     if "id" in body and not (isinstance(id, str) and is_uuid(id)):
         mistakes.append(Mistake("id", "null" if id is None else id, UUID_ALLOWED))
@@ -65,8 +64,8 @@ def new_project(event: Event) -> tuple[str, str | None]:
 
 def change(event: Event) -> tuple[str, int | None]:
     """The new name and, if the caller insists on one, the version that the change is for."""
-    body, mistakes = _body(event, {"name", "version"})
-    mistakes += _name_mistakes(body.get("name"))
+    body, mistakes = fields(event, {"name", "version"})
+    mistakes += text_mistakes("name", body.get("name"))
     version = body.get("version", 1)
     if isinstance(version, float) and version.is_integer():
         version = int(version)  # 2.0 is an integer to JSON
@@ -81,7 +80,7 @@ def _path(event: Event, name: str) -> str:
     return str((event.get("pathParameters") or {}).get(name, ""))
 
 
-def _body(event: Event, allowed: set[str]) -> tuple[dict[str, Any], list[Mistake]]:
+def fields(event: Event, allowed: set[str]) -> tuple[dict[str, Any], list[Mistake]]:
     """The JSON object in the body, and a mistake for each field that does not belong in it."""
     raw = event.get("body") or ""
     try:
@@ -107,7 +106,8 @@ def _unknown(name: str, allowed: set[str]) -> Mistake:
     return Mistake(name[:LONGEST_NAME], "unknown", f"the fields are {' and '.join(sorted(allowed))}")
 
 
-def _name_mistakes(name: object) -> list[Mistake]:
-    if isinstance(name, str) and 1 <= len(name) <= LONGEST_NAME and name.strip() and not UNSTORABLE.search(name):
+def text_mistakes(field: str, text: object, longest: int = LONGEST_NAME) -> list[Mistake]:
+    """What is wrong with a text of one line and at most `longest` characters, white space alone included."""
+    if isinstance(text, str) and 1 <= len(text) <= longest and text.strip() and not UNSTORABLE.search(text):
         return []
-    return [Mistake("name", name, NAME_ALLOWED)]
+    return [Mistake(field, text, f"a string of 1 to {longest} characters is allowed, with no control characters")]

@@ -6,10 +6,10 @@ from typing import Any
 
 from lambda_src.projects import cursor, request
 from lambda_src.projects.model import Store, new_id, timestamp
-from lambda_src.projects.problem import Response, problem
+from lambda_src.projects.problem import Response, json_answer, problem, text_answer
 from lambda_src.projects.request import Event
 
-Route = Callable[[Event, Store], Response]
+Route = Callable[[Event, Any], Response]  # with the store that the function runs on
 
 
 def create(event: Event, store: Store) -> Response:
@@ -17,7 +17,7 @@ def create(event: Event, store: Store) -> Response:
     tenant = request.tenant(event)
     name, id = request.new_project(event)
     project = store.add(tenant, id or new_id(), name, timestamp())
-    return _json(201, project.as_json(), location=f"/tenants/{tenant}/projects/{project.id}")
+    return json_answer(201, project.as_json(), location=f"/tenants/{tenant}/projects/{project.id}")
 
 
 def list_page(event: Event, store: Store) -> Response:
@@ -32,31 +32,31 @@ def list_page(event: Event, store: Store) -> Response:
     body = f'{{"items": {page.items}'
     if page.following:
         body += f', "next_cursor": {json.dumps(cursor.sign(page.following, tenant, page.cursor_keys))}'
-    return _answer(200, f"{body}}}")
+    return text_answer(200, f"{body}}}")
 
 
 def get(event: Event, store: Store) -> Response:
     """GET /tenants/{tenant}/projects/{id}."""
-    return _json(200, store.get(request.tenant(event), request.project_id(event)).as_json())
+    return json_answer(200, store.get(request.tenant(event), request.id_in_path(event)).as_json())
 
 
 def patch(event: Event, store: Store) -> Response:
     """PATCH /tenants/{tenant}/projects/{id}."""
-    tenant, id = request.tenant(event), request.project_id(event)
+    tenant, id = request.tenant(event), request.id_in_path(event)
     name, version = request.change(event)
-    return _json(200, store.rename(tenant, id, name, version, timestamp()).as_json())
+    return json_answer(200, store.rename(tenant, id, name, version, timestamp()).as_json())
 
 
 def delete(event: Event, store: Store) -> Response:
     """DELETE /tenants/{tenant}/projects/{id}."""
-    store.remove(request.tenant(event), request.project_id(event))
+    store.remove(request.tenant(event), request.id_in_path(event))
     return {"statusCode": 204}
 
 
 def health(_event: Event, store: Store) -> Response:
     """GET /health."""
     store.ping()
-    return _json(200, {"status": "ok"})
+    return json_answer(200, {"status": "ok"})
 
 
 def unknown(event: Event, _store: Store) -> Response:
@@ -78,11 +78,3 @@ ROUTES: dict[str, Route] = {
     "$default": unknown,
 }
 ROUTE_KEYS = tuple(ROUTES)
-
-
-def _json(status: int, body: dict[str, Any], **headers: str) -> Response:
-    return _answer(status, json.dumps(body), **headers)
-
-
-def _answer(status: int, body: str, **headers: str) -> Response:
-    return {"statusCode": status, "headers": {"content-type": "application/json", **headers}, "body": body}

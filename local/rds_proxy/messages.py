@@ -5,7 +5,6 @@ Source: PostgreSQL documentation, "Frontend/Backend Protocol", "Message Formats"
 
 import struct
 from collections.abc import Mapping
-from enum import IntEnum
 
 HEADER = 5  # bytes: the kind and the length, which counts itself
 LENGTH = struct.Struct("!I")
@@ -15,7 +14,7 @@ GSS_REQUEST = 80877104
 CANCEL_REQUEST = 80877102
 
 
-class Request(IntEnum):
+class Request:
     """What a client sends; the value is the message's first byte."""
 
     BIND = ord("B")
@@ -34,7 +33,7 @@ class Request(IntEnum):
     TERMINATE = ord("X")
 
 
-class Answer(IntEnum):
+class Answer:
     """What a server sends; the value is the message's first byte."""
 
     AUTHENTICATION = ord("R")
@@ -48,7 +47,7 @@ class Answer(IntEnum):
     READY_FOR_QUERY = ord("Z")
 
 
-class Authentication(IntEnum):
+class Authentication:
     """What an Authentication message asks for."""
 
     OK = 0
@@ -79,7 +78,7 @@ def c_string(text: str) -> bytes:
     return text.encode("utf-8", "surrogateescape") + b"\0"
 
 
-def authentication(code: Authentication, data: bytes = b"") -> bytes:
+def authentication(code: int, data: bytes = b"") -> bytes:
     """An Authentication message."""
     return message(Answer.AUTHENTICATION, LENGTH.pack(code) + data)
 

@@ -162,6 +162,8 @@ class Pool:
 
     def _serve(self) -> None:
         """Give what is idle to whoever waits longest, and open what may be opened."""
+        if not self._waiters:
+            return
         coming = self._opening.copy()
         served = []
         for waiter in self._waiters:
@@ -235,6 +237,7 @@ class Pool:
         except BaseException:
             counts["DatabaseConnectionsSetupFailed"] += 1
             raise
+        server.opened_at = self._clock()
         counts["DatabaseConnectionsSetupSucceeded"] += 1
         counts["DatabaseConnectionRequestsWithTLS"] += server.secured
         self._greetings[group] = server.initial_parameters

@@ -1,10 +1,15 @@
 """What a client has asked for and PostgreSQL still owes: from it follows when a server connection can be given back."""
 
 from collections import deque
+from collections.abc import Callable
 
 from local.rds_proxy.messages import HEADER, IDLE, Answer, Request, message
-from local.rds_proxy.pinning import LOAD, NAMED_STATEMENT, TEXT_LIMIT, TOO_LONG, UNPARSED, Pinning
+from local.rds_proxy.pinning import LOAD, NAMED_STATEMENT, TOO_LONG, UNPARSED, Pinning
 
+# Every message of every client is looked at here: names of the module are found faster than those of a class.
+QUERY, SYNC, FUNCTION_CALL = Request.QUERY, Request.SYNC, Request.FUNCTION_CALL
+PARSE, BIND, DESCRIBE, EXECUTE, CLOSE = Request.PARSE, Request.BIND, Request.DESCRIBE, Request.EXECUTE, Request.CLOSE
+END_OF_COPY = (Request.COPY_DONE, Request.COPY_FAIL)
 CLOSE_UNNAMED = message(Request.CLOSE, b"S\0")
 SYNTAX_ERROR = b"C42601\0"
 KEPT_BY_DISCARD_ALL = (LOAD, UNPARSED)  # what DISCARD ALL would leave behind
@@ -17,8 +22,8 @@ class Requests:
     (asyncpg and JDBC drivers do that): its Parse is kept and sent again there, and the answer to it swallowed.
     """
 
-    def __init__(self, pinning: Pinning) -> None:
-        self._pinning = pinning
+    def __init__(self, pinning: Pinning, on_pinned: Callable[[str, bytes], None]) -> None:
+        self._pinning, self._on_pinned = pinning, on_pinned
         self.outstanding: deque[int] = deque()  # Query, Sync and FunctionCall messages without their ReadyForQuery
         self.is_batch_open = False  # extended-protocol messages were sent since the last Sync
         self._copying_in = False
@@ -44,14 +49,16 @@ class Requests:
     def begin(self) -> None:
         """A server connection was borrowed."""
         self._unnamed_is_here = False
-        self._portal_reasons.clear()
-        self._unparsed.clear()
+        if self._portal_reasons:
+            self._portal_reasons.clear()
+        if self._unparsed:
+            self._unparsed.clear()
         self._syntax_errors = 0
 
     def end(self) -> bool:
         """Whether the server connection can be given back, PostgreSQL being idle: not when the session is pinned."""
-        if self.pinned_by is None and len(self._unparsed) > self._syntax_errors:
-            self.pinned_by = (UNPARSED, self._unparsed[0])
+        if self._unparsed and self.pinned_by is None and len(self._unparsed) > self._syntax_errors:
+            self._pin_now(UNPARSED, self._unparsed[0])
         return self.pinned_by is None
 
     # the client's messages
@@ -59,54 +66,69 @@ class Requests:
     def note(self, kind: int, data: bytes, position: int, end: int) -> bytes:
         """Take note of the message at `position`; returns what is to be sent before it, mostly nothing.
 
-        `data` may stop short of `end` when the message is longer than 32 KB.
+        `data` may stop short of `end` when the message is longer than 32 KB. ValueError or IndexError when a string
+        has no end.
         """
-        if kind == Request.QUERY:
-            self.outstanding.append(kind)
-            self.is_batch_open = False
-            self._unnamed, self._unnamed_reason = None, None  # a simple query drops the unnamed statement
-            self._unnamed_is_here = True
-            self._note_run(data[position + HEADER : end - 1])
-        elif kind == Request.SYNC:
+        if kind == QUERY:
+            self._note_query(data[position + HEADER : end - 1])
+        elif kind == SYNC:
             self.is_batch_open = False
             if not self._copying_in:
                 self.outstanding.append(kind)
-        elif kind == Request.FUNCTION_CALL:
-            self.outstanding.append(kind)
-        elif kind in (Request.COPY_DONE, Request.COPY_FAIL):
-            self._copying_in = False
-        elif kind in (Request.PARSE, Request.BIND, Request.DESCRIBE, Request.EXECUTE, Request.CLOSE):
+        elif kind == BIND:
             self.is_batch_open = True
-            return self._note_extended(kind, data, position, end)
-        return b""
-
-    def _note_extended(self, kind: int, data: bytes, position: int, end: int) -> bytes:
-        body = position + HEADER
-        if kind == Request.PARSE:
-            return self._note_parse(data, position, end)
-        if kind == Request.BIND:
-            portal_end = data.index(0, body)
-            if data[portal_end + 1] == 0:
-                self._note_portal(data[body:portal_end])
-                return self._bring_unnamed()
-        elif kind == Request.EXECUTE:
+            return self._note_bind(data, position + HEADER)
+        elif kind == EXECUTE:
+            self.is_batch_open = True
             if self._portal_reasons:
-                reason = self._portal_reasons.get(data[body : data.index(0, body)])
-                if reason is not None:
-                    self._pin(*reason)
-        elif data[body : body + 2] == b"S\0":  # Describe or Close of the unnamed statement
-            if kind == Request.DESCRIBE:
+                self._note_execute(data, position + HEADER)
+        elif kind == PARSE:
+            self.is_batch_open = True
+            return self._note_parse(data, position, end)
+        elif kind == DESCRIBE:
+            self.is_batch_open = True
+            if data[position + HEADER : position + HEADER + 2] == b"S\0":
                 return self._bring_unnamed()
-            self._unnamed, self._unnamed_reason = None, None
+        elif kind == CLOSE:
+            self.is_batch_open = True
+            if data[position + HEADER : position + HEADER + 2] == b"S\0":
+                self._unnamed, self._unnamed_reason = None, None
+        elif kind == FUNCTION_CALL:
+            self.outstanding.append(kind)
+        elif kind in END_OF_COPY:
+            self._copying_in = False
         return b""
 
-    def _note_portal(self, portal: bytes) -> None:
+    def _note_query(self, text: bytes) -> None:
+        self.outstanding.append(QUERY)
+        self.is_batch_open = False
+        self._unnamed, self._unnamed_reason = None, None  # a simple query drops the unnamed statement
+        self._unnamed_is_here = True
+        if self.pinned_by is None:
+            reason = self._pinning.reason(text)
+            if reason is not None:
+                self._pin(reason, text)
+
+    def _note_bind(self, data: bytes, body: int) -> bytes:
+        portal_end = data.index(0, body)
+        if data[portal_end + 1] != 0:
+            return b""  # of a named statement: the session is pinned
         if self._unnamed_reason is not None:
-            self._portal_reasons[portal] = self._unnamed_reason
+            self._portal_reasons[data[body:portal_end]] = self._unnamed_reason
         elif self._portal_reasons:
-            self._portal_reasons.pop(portal, None)
+            self._portal_reasons.pop(data[body:portal_end], None)
+        return self._bring_unnamed()
+
+    def _note_execute(self, data: bytes, body: int) -> None:
+        reason = self._portal_reasons.get(data[body : data.index(0, body)])
+        if reason is not None:
+            self._pin(*reason)
 
     def _note_parse(self, data: bytes, position: int, end: int) -> bytes:
+        whole = data[position:end]
+        if whole == self._unnamed:  # again the same: nothing new about it
+            self._unnamed_is_here = True
+            return b""
         name_end = data.index(0, position + HEADER)
         text_end = data.find(0, name_end + 1)
         text = data[name_end + 1 : text_end if text_end >= 0 else end]
@@ -114,9 +136,9 @@ class Requests:
             before = self._bring_unnamed()
             self._pin(NAMED_STATEMENT, text)
             return before
-        reason = None if self.pinned_by else self._reason(text)
+        reason = None if self.pinned_by else self._pinning.reason(text)
         self._unnamed_reason = (reason, text) if reason else None
-        self._unnamed, self._unnamed_is_here = data[position:end], True
+        self._unnamed, self._unnamed_is_here = whole, True
         if reason == TOO_LONG:
             self._pin(reason, text)  # too long to be kept and parsed again elsewhere
         return b""
@@ -149,23 +171,18 @@ class Requests:
     def note_copy_in(self) -> None:
         """Take note of a CopyInResponse: PostgreSQL reads rows now, and ignores every Sync until they end."""
         self._copying_in = True
-        if not (self.outstanding and self.outstanding[0] == Request.QUERY):
+        if not (self.outstanding and self.outstanding[0] == QUERY):
             self.is_batch_open = True  # the Sync that counts is the one after the rows
-        self.outstanding = deque(kind for kind in self.outstanding if kind != Request.SYNC)
+        self.outstanding = deque(kind for kind in self.outstanding if kind != SYNC)
 
     # pinning
-
-    def _note_run(self, text: bytes) -> None:
-        if self.pinned_by is None:
-            reason = self._reason(text)
-            if reason is not None:
-                self._pin(reason, text)
-
-    def _reason(self, text: bytes) -> str | None:
-        return TOO_LONG if len(text) > TEXT_LIMIT else self._pinning.reason(text)
 
     def _pin(self, reason: str, text: bytes) -> None:
         if reason == UNPARSED:
             self._unparsed.append(text)  # decided when PostgreSQL has answered
         elif self.pinned_by is None:
-            self.pinned_by = (reason, text)
+            self._pin_now(reason, text)
+
+    def _pin_now(self, reason: str, text: bytes) -> None:
+        self.pinned_by = (reason, text)
+        self._on_pinned(reason, text)

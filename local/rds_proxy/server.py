@@ -45,11 +45,13 @@ class Proxy:
         credentials: Credentials,
         access_keys: AccessKeys | None,
         clock: Callable[[], float] = time.time,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self.settings = settings
         self.metrics = Metrics()
         self.sessions: set[Session] = set()
-        self._credentials, self._access_keys, self._clock = credentials, access_keys, clock
+        self._credentials, self._access_keys = credentials, access_keys
+        self._clock, self._monotonic = clock, monotonic
         self._pinning = Pinning(set_local_pins=settings.set_local_pins)
         self._tls = _tls(settings)
         self._numbers = itertools.count(1)
@@ -66,7 +68,8 @@ class Proxy:
             lambda: _Client(self._accept), settings.address, settings.port, backlog=BACKLOG
         )
         self.port = self._listener.sockets[0].getsockname()[1]
-        self.pool = Pool(settings, self._credentials, self.metrics)
+        self.pool = Pool(settings, self._credentials, self.metrics, self._monotonic)
+        self._watching = loop.create_task(self._close_what_is_due())
         if self._access_keys is not None:
             hosts = frozenset(name.lower() for name in (settings.address, *settings.endpoints))
             self._verifier = TokenVerifier(
@@ -81,6 +84,7 @@ class Proxy:
     async def close(self) -> None:
         """Stop listening, and end every client and every server connection."""
         self._listener.close()
+        self._watching.cancel()
         for login in self._logins:
             login.cancel()
         for session in tuple(self.sessions):
@@ -142,10 +146,18 @@ class Proxy:
             pinning=self._pinning,
             metrics=self.metrics,
             settings=self.settings,
+            clock=self._monotonic,
             on_end=self._ended,
         )
         self.sessions.add(session)
         session.start()
+
+    async def _close_what_is_due(self) -> None:
+        settings = self.settings
+        while True:
+            await asyncio.sleep(min(1.0, settings.idle_client_timeout / 4, settings.client_life / 4))
+            for session in tuple(self.sessions):
+                session.close_when_due()
 
     def _ended(self, session: Session) -> None:
         if session in self.sessions:

@@ -6,7 +6,6 @@ import itertools
 import os
 import select
 import ssl
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -83,11 +82,12 @@ class ServerConnection(Connection):
         super().__init__()
         self.group = group
         self.number = next(self._numbers)
+        self._poll: select.poll | None = None
         self.status = IDLE  # as the last ReadyForQuery said
         self.secured = False
         self.initial_parameters: dict[str, str] = {}
         self.parameters: dict[str, str] = {}  # as the server reports them; replaced when one changes
-        self.opened_at = self.idle_since = time.monotonic()
+        self.opened_at = self.idle_since = 0.0  # by the pool's clock
 
     @property
     def is_unchanged(self) -> bool:
@@ -97,9 +97,12 @@ class ServerConnection(Connection):
     @property
     def is_stale(self) -> bool:
         """Whether something has come that nobody asked for, such as the end of the connection; costs no round trip."""
-        poll = select.poll()
-        poll.register(self.transport.get_extra_info("socket").fileno(), select.POLLIN)
-        return self.lost or self.transport.is_closing() or self.has_unread or bool(poll.poll(0))
+        if self.lost or self.transport.is_closing() or self._received:
+            return True
+        if self._poll is None:
+            self._poll = select.poll()
+            self._poll.register(self.transport.get_extra_info("socket").fileno(), select.POLLIN)
+        return bool(self._poll.poll(0))
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Called by asyncio; what PostgreSQL said last is read even when we were writing to it as it closed."""

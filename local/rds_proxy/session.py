@@ -26,16 +26,11 @@ from local.rds_proxy.settings import Settings
 
 WHOLE = 32 * 1024  # bytes; longer messages are passed on as they come
 HELD_LIMIT = 1024 * 1024  # bytes of a client that waits for a server connection
-WATCHED = frozenset(
-    (
-        Answer.READY_FOR_QUERY,
-        Answer.ERROR,
-        Answer.PARAMETER_STATUS,
-        Answer.COPY_IN,
-        Answer.PARSE_COMPLETE,
-        Answer.CLOSE_COMPLETE,
-    )
-)
+# Every message is looked at here: names of the module are found faster than those of a class.
+SYNC, COPY_DATA, TERMINATE, READY = Request.SYNC, Request.COPY_DATA, Request.TERMINATE, Answer.READY_FOR_QUERY
+COUNTED = frozenset((Request.QUERY, Request.EXECUTE))
+MAY_BE_SWALLOWED = frozenset((Answer.PARSE_COMPLETE, Answer.CLOSE_COMPLETE))
+WATCHED = MAY_BE_SWALLOWED | {READY, Answer.ERROR, Answer.PARAMETER_STATUS, Answer.COPY_IN}
 # Without a server connection these mean nothing: libpq sends Flush after a Sync; rows of a COPY that failed come late.
 MEANINGLESS = frozenset((Request.FLUSH, Request.COPY_DATA, Request.COPY_DONE, Request.COPY_FAIL))
 LOGGED_TEXT = 1000  # characters of a statement
@@ -62,13 +57,14 @@ class Session:
         pinning: Pinning,
         metrics: Metrics,
         settings: Settings,
+        clock: Callable[[], float],
         on_end: Callable[["Session"], None],
     ) -> None:
         self.number, self.peer, self.group, self.tls = number, peer, group, tls
         self._client, self._pool, self._metrics, self._settings = client, pool, metrics, settings
-        self._on_end = on_end
+        self._clock, self._on_end = clock, on_end
         self._parameters = parameters  # what the client was told
-        self._requests = Requests(pinning)
+        self._requests = Requests(pinning, self._note_pinned)
         self._server: ServerConnection | None = None
         self._borrowing: asyncio.Task[None] | None = None
         self._held = bytearray()  # what came while we wait for a server connection
@@ -77,13 +73,11 @@ class Session:
         self._answer_partial = b""
         self._answer_to_come = 0
         self._is_over = False
-        self._loop = asyncio.get_running_loop()
-        self._began = self._active = self._asked = self._sent = self._loop.time()
-        self._timer: asyncio.TimerHandle | None = None
+        self._counted_as = "QueryRequestsTLS" if tls else "QueryRequestsNoTLS"
+        self._began = self._active = self._asked = self._sent = clock()
 
     def start(self) -> None:
         """Relay from now on."""
-        self._watch_time()
         self._client.relay(self._from_client, self._end)
 
     def close(self, sqlstate: str, text: str) -> None:
@@ -91,78 +85,85 @@ class Session:
         self._client.close(error("FATAL", sqlstate, text))
         self._end()
 
+    def close_when_due(self) -> None:
+        """Close the client when it has been idle, or there, for too long; not in the middle of a request."""
+        if self._borrowing is not None or not self._requests.is_quiet:
+            return
+        now, settings = self._clock(), self._settings
+        if now - self._active >= settings.idle_client_timeout:
+            self.close("57P05", f"the client connection was idle for {settings.idle_client_timeout:g} s")
+        elif now - self._began >= settings.client_life:
+            self.close("57P05", f"the client connection is older than {settings.client_life:g} s")
+
     # from the client
 
     def _from_client(self, data: bytes) -> None:
-        self._active = self._loop.time()
+        self._active = now = self._clock()
         if self._borrowing is not None:
             self._held += data
             if len(self._held) > HELD_LIMIT:
                 self._client.pause()
             return
+        if self._server is not None and self._requests.is_quiet:
+            self._asked = self._sent = now
+        self._relay_requests(data)
+
+    def _relay_requests(self, data: bytes) -> None:
         if self._partial:
             data, self._partial = self._partial + data, b""
-        sent, position, size = 0, min(self._to_come, len(data)), len(data)
+        server, counts, size = self._server, self._metrics.counts, len(data)
+        position = min(self._to_come, size)
         self._to_come -= position
-        if self._server is None:
-            sent = position
+        sent = 0 if server is not None else position
         while size - position >= HEADER:
             kind = data[position]
-            length = LENGTH.unpack_from(data, position + 1)[0]
-            end = position + 1 + length
-            if end > size and kind != Request.COPY_DATA and size - position < WHOLE:
+            end = position + 1 + LENGTH.unpack_from(data, position + 1)[0]
+            if end > size and kind != COPY_DATA and size - position < WHOLE:
                 break
-            if length < 4:
-                self.close("08P01", "invalid message length")
-                return
-            if kind == Request.TERMINATE:
+            if kind == TERMINATE or end - position < HEADER:
                 self._pass_on(data, sent, position)
-                self._client.close()
-                self._end()
+                self._end_by_message(kind)
                 return
-            if self._server is None:
-                if kind == Request.SYNC:
+            if server is None and kind not in MEANINGLESS:
+                if kind == SYNC:
                     self._client.write(READY_IDLE)
-                elif kind not in MEANINGLESS:
+                else:
                     server = self._pool.take(self.group)
                     if server is None:
                         self._wait_for_server(data[position:])
                         return
                     self._bind(server, 0.0)
-            if self._server is None:
+            if server is None:
                 sent = min(end, size)
-            else:
-                before = self._note_request(kind, data, position, end)
+            elif kind != COPY_DATA:
+                if kind in COUNTED:
+                    counts["QueryRequests"] += 1
+                    counts[self._counted_as] += 1
+                try:
+                    before = self._requests.note(kind, data, position, end)
+                except (ValueError, IndexError):  # a string without its end: PostgreSQL says so better than we could
+                    before = b""
                 if before:
                     self._pass_on(data, sent, position)
-                    self._server.write(before)
+                    server.write(before)
                     sent = position
             position = end
         if position > size:
             self._to_come, position = position - size, size
         self._pass_on(data, sent, position)
-        self._partial = data[position:]
+        if position < size:
+            self._partial = data[position:]
 
     def _pass_on(self, data: bytes, start: int, end: int) -> None:
         if self._server is not None and start < end:
             self._server.write(data if end - start == len(data) else data[start:end])
 
-    def _note_request(self, kind: int, data: bytes, position: int, end: int) -> bytes:
-        requests = self._requests
-        if kind in (Request.QUERY, Request.EXECUTE):
-            counts = self._metrics.counts
-            counts["QueryRequests"] += 1
-            counts["QueryRequestsTLS" if self.tls else "QueryRequestsNoTLS"] += 1
-        if requests.is_quiet:
-            self._asked, self._sent = self._active, self._loop.time()
-        was_pinned = requests.pinned_by is not None
-        try:
-            before = requests.note(kind, data, position, end)
-        except (ValueError, IndexError):  # a string without its end: PostgreSQL says so better than we could
-            return b""
-        if requests.pinned_by is not None and not was_pinned:
-            self._note_pinned(*requests.pinned_by)
-        return before
+    def _end_by_message(self, kind: int) -> None:
+        if kind == TERMINATE:
+            self._client.close()
+            self._end()
+        else:
+            self.close("08P01", "invalid message length")
 
     # from the database
 
@@ -172,34 +173,34 @@ class Session:
         sent, position, size = 0, min(self._answer_to_come, len(data)), len(data)
         self._answer_to_come -= position
         requests, is_idle = self._requests, False
-        unpack = LENGTH.unpack_from
         while size - position >= HEADER:
             kind = data[position]
-            end = position + 1 + unpack(data, position + 1)[0]
+            end = position + 1 + LENGTH.unpack_from(data, position + 1)[0]
             if kind in WATCHED:
                 if end > size:
                     break
-                if kind == Answer.READY_FOR_QUERY:
+                if kind == READY:
                     is_idle = self._note_ready(data[position + HEADER])
                 elif kind == requests.swallow:
                     requests.swallow = 0
                     self._client.write(data[sent:position])
                     sent = end
-                elif kind not in (Answer.PARSE_COMPLETE, Answer.CLOSE_COMPLETE):
+                elif kind not in MAY_BE_SWALLOWED:
                     self._note_answer(kind, data[position + HEADER : end])
             position = end
         if position > size:
             self._answer_to_come, position = position - size, size
         if sent < position:
             self._client.write(data if position - sent == len(data) else data[sent:position])
-        self._answer_partial = data[position:]
+        if position < size:
+            self._answer_partial = data[position:]
         if is_idle and not self._to_come:
             self._give_back()
 
     def _note_ready(self, status: int) -> bool:
         assert self._server is not None  # noqa: S101 - for mypy: only a borrowed one is relayed
         self._server.status = status
-        self._active = now = self._loop.time()
+        self._active = now = self._clock()
         self._metrics.query_database_response_latency.add(now - self._sent)
         self._metrics.query_response_latency.add(now - self._asked)
         self._asked = self._sent = now
@@ -228,10 +229,10 @@ class Session:
 
     def _wait_for_server(self, data: bytes) -> None:
         self._held += data
-        self._borrowing = self._loop.create_task(self._borrow())
+        self._borrowing = asyncio.get_running_loop().create_task(self._borrow())
 
     async def _borrow(self) -> None:
-        began = self._loop.time()
+        began = self._clock()
         try:
             server = await self._pool.borrow(self.group)
         except BorrowTimeout:
@@ -244,14 +245,16 @@ class Session:
             self.close(refusal.sqlstate, f"Request returned an error: {refusal.text}")
         else:
             self._borrowing = None
-            self._bind(server, self._loop.time() - began)
+            self._bind(server, self._clock() - began)
             held, self._held = bytes(self._held), bytearray()
             self._client.resume()
-            self._from_client(held)
+            self._relay_requests(held)
 
     def _bind(self, server: ServerConnection, waited: float) -> None:
         self._metrics.borrow_latency.add(waited)
         self._server = server
+        self._sent = now = self._clock()
+        self._asked = now - waited
         self._requests.begin()
         self._client.pair(server)
         if server.parameters is not self._parameters:
@@ -261,13 +264,8 @@ class Session:
         server.relay(self._from_server, self._server_lost)
 
     def _give_back(self) -> None:
-        if self._server is None:
-            return
-        if self._requests.end():
-            server = self._unbind(self._server)
-            self._pool.release(server)
-        elif self.number not in self._metrics.pinned and self._requests.pinned_by is not None:
-            self._note_pinned(*self._requests.pinned_by)
+        if self._server is not None and self._requests.end():
+            self._pool.release(self._unbind(self._server))
 
     def _unbind(self, server: ServerConnection) -> ServerConnection:
         server.stop_relay()
@@ -280,9 +278,6 @@ class Session:
     def _end(self) -> None:
         """The client has left or was closed: nothing of it stays."""
         self._client.stop_relay()
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
         if self._borrowing is not None:
             self._borrowing.cancel()
             self._borrowing = None
@@ -300,18 +295,6 @@ class Session:
             self._pool.reset(server)
         else:
             self._pool.release(server)
-
-    def _watch_time(self) -> None:
-        """Close the client when it has been idle, or there, for too long; look again when that may be so."""
-        now, settings = self._loop.time(), self._settings
-        is_busy = self._borrowing is not None or not self._requests.is_quiet
-        if not is_busy and now - self._active >= settings.idle_client_timeout:
-            self.close("57P05", f"the client connection was idle for {settings.idle_client_timeout:g} s")
-        elif not is_busy and now - self._began >= settings.client_life:
-            self.close("57P05", f"the client connection is older than {settings.client_life:g} s")
-        else:
-            due = min(self._active + settings.idle_client_timeout, self._began + settings.client_life)
-            self._timer = self._loop.call_at(max(due, now + 0.05), self._watch_time)
 
     def _note_pinned(self, reason: str, statement: bytes) -> None:
         assert self._server is not None  # noqa: S101 - for mypy: only what ran on one pins

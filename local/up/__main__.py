@@ -14,12 +14,19 @@ from pathlib import Path
 import psutil
 
 from local.up import aws, processes
+from local.up.counterpart import Counterpart, wait_until_ready
 from local.up.report import print_status, print_welcome
 from local.up.steps import StepFailed, run, say, step
 
 ROOT = Path(__file__).parents[2]
-STORES = ("postgres", "dynamodb")  # the first is that of the app in cdk.json, the others are local.up.app's
-START_SECONDS, BOOTSTRAP_SECONDS, DEPLOY_SECONDS = 60, 180, 600
+# The first is that of the app in cdk.json, the others are of local.up.app. A fork deletes the lines of what it has not.
+STORES = (
+    "postgres",
+    "dynamodb",
+    "neon",
+    "prisma",
+)
+BOOTSTRAP_SECONDS, DEPLOY_SECONDS = 180, 600
 
 
 def main() -> None:
@@ -72,12 +79,13 @@ class LocalRun:
             account = aws.Account(port if running is None else aws.port_of(running), self._state)
             emulator = running or self._start(account)
             try:
+                Counterpart(store, self._state).start(account)
                 self._deploy(account, app)
             except BaseException:
                 if running is None:  # else CloudFormation has rolled back, and what ran before still serves
                     self._stop(emulator)
                 raise
-        print_welcome(account)
+        print_welcome(account, Counterpart(store, self._state).ask())
 
     def running(self) -> tuple[aws.Account, psutil.Process]:
         """The account and the emulator that runs; StepFailed when none does."""
@@ -107,7 +115,7 @@ class LocalRun:
             emulator = processes.start(command, log, {**os.environ, "PYTHONPATH": str(ROOT)})
             processes.save(emulator, self._emulator)
             try:
-                _wait_until_ready(emulator, log)
+                wait_until_ready(emulator, log)
             except BaseException:
                 self._stop(emulator)
                 raise
@@ -131,6 +139,7 @@ class LocalRun:
             account.check_health()
 
     def _stop(self, emulator: psutil.Process) -> None:
+        Counterpart(self._store.read_text(), self._state).stop()
         processes.stop(emulator)
         self._emulator.unlink(missing_ok=True)
         shutil.rmtree(self._state / "rds", ignore_errors=True)
@@ -160,16 +169,6 @@ class LocalRun:
                 lock.seek(0)
                 with contextlib.suppress(ValueError, ProcessLookupError):
                     os.kill(int(lock.read()), signal.SIGINT)
-
-
-def _wait_until_ready(emulator: psutil.Process, log: Path) -> None:
-    deadline = time.monotonic() + START_SECONDS
-    while '"ready": true' not in log.read_text(errors="replace"):
-        if not emulator.is_running() or emulator.status() == psutil.STATUS_ZOMBIE:
-            raise StepFailed("it ended while it started")
-        if time.monotonic() > deadline:
-            raise StepFailed(f"it was not ready after {START_SECONDS} s")
-        time.sleep(0.05)
 
 
 if __name__ == "__main__":

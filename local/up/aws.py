@@ -82,8 +82,8 @@ class Account:
     def function_variables(self) -> dict[str, str]:
         """The environment variables of the deployed function that answers the API."""
         functions = self.client("lambda").list_functions()["Functions"]
-        ours = [found for found in functions if found["FunctionName"].startswith(f"{LOCAL.prefix}-service-")]
-        (function,) = [found for found in ours if found["Handler"] == API_HANDLER]
+        name = f"{LOCAL.prefix}-service-Projects"  # what CloudFormation makes of its place in the stack
+        (function,) = [found for found in functions if found["FunctionName"].startswith(name)]
         variables: dict[str, str] = function["Environment"]["Variables"]
         return variables
 
@@ -91,7 +91,8 @@ class Account:
         """A password for the stand-in for RDS Proxy, good for 15 minutes."""
         database = self.function_variables()
         if "DB_HOST" not in database:
-            raise StepFailed("there is no proxy to log in to: the database here is a DynamoDB table")
+            what = "a DynamoDB table" if "TABLE_NAME" in database else "outside AWS"
+            raise StepFailed(f"there is no proxy to log in to: the database here is {what}")
         credentials = {"AWS_ACCESS_KEY_ID": ACCESS_KEY, "AWS_SECRET_ACCESS_KEY": SECRET}
         port = int(database["DB_PORT"])
         return iam_token.mint(database["DB_HOST"], port, database["DB_USER"], self.region, credentials)

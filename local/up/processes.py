@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -10,16 +11,21 @@ import psutil
 STOP_SECONDS = 30
 
 
-def start(command: Sequence[str], log: Path, environment: Mapping[str, str]) -> psutil.Process:
-    """Start a command that outlives us, with its output in `log`."""
+def start(command: Sequence[str], log: Path, environment: Mapping[str, str] | None, given: str = "") -> psutil.Process:
+    """Start a command that outlives us, with `given` on its standard input and its output in `log`.
+
+    `environment` are its environment variables; None is ours.
+    """
     log.parent.mkdir(parents=True, exist_ok=True)
-    with log.open("wb") as output:
+    with log.open("wb") as output, tempfile.TemporaryFile() as standard_input:
+        standard_input.write(given.encode())
+        standard_input.seek(0)
         return psutil.Popen(
             command,
-            stdin=subprocess.DEVNULL,
+            stdin=standard_input,
             stdout=output,
             stderr=subprocess.STDOUT,
-            env=dict(environment),
+            env=None if environment is None else dict(environment),
             start_new_session=True,  # Ctrl-C at our terminal is ours to handle
         )
 

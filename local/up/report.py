@@ -9,8 +9,8 @@ from local.up.aws import ACCESS_KEY, SECRET, Account
 from local.up.steps import say
 
 
-def print_welcome(account: Account) -> None:
-    """Where the API and the database are, as commands to copy."""
+def print_welcome(account: Account, ask: str | None = None) -> None:
+    """Where the API and the database are, as commands to copy; `ask` asks a database outside AWS."""
     url = account.api_url()
     curl = f"curl -s --aws-sigv4 aws:amz:{account.region}:execute-api --user {ACCESS_KEY}:{SECRET}"
     say("\nAsk the API:\n")
@@ -19,6 +19,9 @@ def print_welcome(account: Account) -> None:
     variables = account.function_variables()
     if "TABLE_NAME" in variables:
         _print_table(account, variables["TABLE_NAME"])
+    elif ask:
+        say("\nAsk the database, as its superuser:\n")
+        say(f"  {ask}")
     else:
         _print_database(account, variables)
     say("\n`make status` shows what runs, `make down` ends it.")

@@ -7,6 +7,8 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from stacks.refusal import see
+
 LAST_LINES = 15
 
 
@@ -23,7 +25,7 @@ def step(title: str, log: Path | None = None) -> Iterator[None]:
         yield
     except StepFailed as error:
         print("failed", flush=True)
-        raise StepFailed(f"{title}: {error}{_told_by(log) if log else ''}") from None
+        raise StepFailed(f"{title}: {error}{_told_by(log) if log else ''}\n\n{see('local-run')}") from None
     except BaseException:
         print("interrupted", flush=True)
         raise

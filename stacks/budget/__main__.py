@@ -5,15 +5,14 @@ import json
 import sys
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from stacks import documents
+from stacks.budget import prices
 from stacks.budget.findings import ERROR
-from stacks.budget.rules import judge
-from stacks.budget.summary import columns, plain, tables
-from stacks.capacity import Budget
-
-if TYPE_CHECKING:
-    from stacks.config import Environment
+from stacks.budget.report import Estimate, Report, columns
+from stacks.config import Environment
+from stacks.runbook.environment_page import dollars
 
 BUILD = Path(__file__).parents[2] / "build"
 
@@ -25,41 +24,36 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("changes", nargs="*", metavar="name=value", help="what if this were so: instance=t4g.small")
     question = parser.parse_args(arguments)
     try:
-        environment = _environment(question.environment)
         changes = dict(map(_change, question.changes))
-        budget = Budget.of(environment.budget.plan.changed(changes))
+        found = documents.report(_environment(question.environment), changes)
     except ValueError as error:
         sys.stderr.write(f"{error}\n")
         return 2
-    sys.stdout.write(report(environment, budget, question.changes))
-    sys.stdout.write(f"{_write(environment, budget, changes)}\n")
-    return 1 if any(finding.severity == ERROR for finding in judge(budget)) else 0
+    sys.stdout.write(text(found, question.changes))
+    sys.stdout.write(f"{_write(found, changes)}\n")
+    return 1 if any(finding.severity == ERROR for finding in found.findings()) else 0
 
 
-def report(environment: "Environment", budget: Budget, changes: list[str]) -> str:
+def text(report: Report, changes: list[str]) -> str:
     """The budget for a terminal."""
     what_if = f", if {' '.join(changes)}" if changes else ""
-    parts = [f"{environment.name}{what_if}: {budget.verdict}"]
-    for title, rows in tables(budget).items():
+    parts = [f"{report.environment.name}{what_if}: {report.verdict}"]
+    for title, rows in report.tables().items():
         parts.append(f"{title}\n{columns((row.name, row.value, row.meaning) for row in rows)}")
-    found = judge(budget)
+    found = report.findings()
     parts.append("Findings\n" + (columns((each.severity, str(each)) for each in found) if found else "  none"))
-    parts.append(_costs(environment, budget))
+    parts += map(_costs, report.estimates())
     return "\n\n".join(parts) + "\n\n"
 
 
-def _costs(environment: "Environment", budget: Budget) -> str:
-    from stacks import prices
-    from stacks.costs import monthly, total
-
-    costs = monthly(environment, budget)
-    whole = total(costs)
-    rows = [(each.what, "?" if each.dollars is None else f"{each.dollars:,.2f}", each.read) for each in costs]
-    rows.append(("together", "?" if whole is None else f"{whole:,.2f}", ""))
-    return f"Dollars a month ({prices.REGION}, {prices.DATE}, an estimate)\n{columns(rows)}"
+def _costs(estimate: Estimate) -> str:
+    rows = [(each.what, dollars(each.dollars), each.read) for each in estimate.lines]
+    if estimate.summed:
+        rows.append(("together", dollars(estimate.total), ""))
+    return f"Dollars {estimate.of} ({prices.REGION}, {prices.DATE}, an estimate)\n{columns(rows)}"
 
 
-def _environment(name: str) -> "Environment[Any]":
+def _environment(name: str) -> Environment[Any]:
     from stacks.environments import ENVIRONMENTS  # refuses, with ValueError, an environment that does not fit
 
     environments: Iterable[Environment[Any]] = ENVIRONMENTS
@@ -89,16 +83,14 @@ def _value(text: str) -> Any:
     return text
 
 
-def _write(environment: "Environment", budget: Budget, changes: dict[str, Any]) -> Path:
-    from stacks.costs import monthly, total
-
-    costs = monthly(environment, budget)
-    data = plain(budget) | {
+def _write(report: Report, changes: dict[str, Any]) -> Path:
+    monthly, *_ = report.estimates()
+    data = report.plain() | {
         "changes": changes,
-        "estimated_dollars_a_month": total(costs),
-        "estimated_dollars_a_month_by_item": {each.what: each.dollars for each in costs},
+        "estimated_dollars_a_month": monthly.total,
+        "estimated_dollars_a_month_by_item": {each.what: each.dollars for each in monthly.lines},
     }
-    path = BUILD / f"budget-{environment.name}.json"
+    path = BUILD / f"budget-{report.environment.name}.json"
     path.parent.mkdir(exist_ok=True)
     path.write_text(json.dumps(data, indent=2) + "\n")
     return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path

@@ -5,18 +5,20 @@ and no rule that held before fails as an error.
 """
 
 from bisect import bisect_left
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from stacks.budget.instance_classes import larger
+from stacks.budget.plan import INPUTS_OF_A_FUNCTION
 from stacks.capacity import Budget
-from stacks.instance_classes import larger
-from stacks.plan import INPUTS_OF_A_FUNCTION
+from stacks.refusal import see
 
 ERROR = "error"  # refused
 WARNING = "warning"  # said, and accepted
 IN_PRODUCTION = "in production"  # an error in prod; elsewhere a note in the documents
 NOTE = "note"
+SEVERITIES = (ERROR, WARNING, NOTE)
 
 
 @dataclass(frozen=True)
@@ -114,7 +116,22 @@ def findings(budget: Budget, rules: Sequence[Rule]) -> tuple[Finding, ...]:
     found = [
         Finding(rule.id, severity(rule, budget), sentence, _repairs(rule, budget, rules)) for rule, sentence in failing
     ]
-    return tuple(sorted(found, key=lambda each: [ERROR, WARNING, NOTE].index(each.severity)))
+    return in_order(found)
+
+
+def in_order(found: Iterable[Finding]) -> tuple[Finding, ...]:
+    """Findings, the errors first."""
+    return tuple(sorted(found, key=lambda each: SEVERITIES.index(each.severity)))
+
+
+def refuse_findings(environment: str, found: Iterable[Finding], budget: str = "connection budget") -> None:
+    """Raise ValueError with everything that is an error, unless nothing is."""
+    errors = [str(each) for each in found if each.severity == ERROR]
+    if len(errors) == 1:
+        raise ValueError(f"{environment}: {errors[0]}\n  {see('connection-budget')}")
+    if errors:
+        lines = [f"{environment}: the {budget} does not hold:", *errors, see("connection-budget")]
+        raise ValueError("\n  ".join(lines))
 
 
 def severity(rule: Rule, budget: Budget) -> str:

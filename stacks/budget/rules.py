@@ -1,7 +1,7 @@
 """All rules of the connection budget."""
 
 from stacks.budget import connection_rules, production_rules, time_rules
-from stacks.budget.findings import ERROR, Finding, findings
+from stacks.budget.findings import ERROR, Finding, findings, refuse_findings
 from stacks.capacity import Budget
 
 RULES = (*connection_rules.RULES, *time_rules.RULES, *production_rules.RULES)
@@ -14,11 +14,7 @@ def judge(budget: Budget) -> tuple[Finding, ...]:
 
 def refuse_budget(budget: Budget) -> None:
     """Raise ValueError with every inequality that fails, unless none does."""
-    found = errors(budget)
-    if len(found) == 1:
-        raise ValueError(f"{budget.plan.environment}: {found[0]}")
-    if found:
-        raise ValueError("\n  ".join([f"{budget.plan.environment}: the connection budget does not hold:", *found]))
+    refuse_findings(budget.plan.environment, judge(budget))
 
 
 def errors(budget: Budget) -> tuple[str, ...]:

@@ -1,21 +1,12 @@
 """A budget as tables of words, for documents and for a terminal, and as plain data for programs."""
 
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any
 
 from stacks.budget.findings import ERROR
+from stacks.budget.report import Row, plain_finding
 from stacks.budget.rules import judge
 from stacks.capacity import ATTEMPTS, RESERVED_SLOTS, UNRESERVED_CONCURRENCY, Budget
-
-
-@dataclass(frozen=True)
-class Row:
-    """One number: its name in the configuration or the model, its value with its unit, and what it means."""
-
-    name: str
-    value: str
-    meaning: str
 
 
 def tables(b: Budget) -> dict[str, list[Row]]:
@@ -163,28 +154,10 @@ def plain(b: Budget) -> dict[str, Any]:
         "environment": b.plan.environment,
         "holds": not any(each.severity == ERROR for each in found),
         **data,
-        "findings": [
-            {
-                "id": each.id,
-                "severity": each.severity,
-                "sentence": each.sentence,
-                "repairs": [{"input": repair.name, "value": repair.value} for repair in each.repairs],
-            }
-            for each in found
-        ],
+        "findings": [plain_finding(each) for each in found],
         "inputs": asdict(b.plan),
     }
 
 
 def _key(name: str, renamed: dict[str, str]) -> str:
     return renamed.get(name, f"{name}_seconds" if name.endswith("_timeout") else name)
-
-
-def columns(rows: Iterable[Iterable[str]], indent: str = "  ") -> str:
-    """Rows as aligned columns, the last one as long as it is."""
-    cells = [list(row) for row in rows]
-    widths = [max(len(row[i]) for row in cells) for i in range(len(cells[0]) - 1)]
-    lines = (
-        "  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[-1]]) for row in cells
-    )
-    return "\n".join(f"{indent}{line}".rstrip() for line in lines)

@@ -17,6 +17,7 @@ from .catalogue import CATALOGUE, check, severity_of, stages
 from .rule import Finding
 
 NAME = "Headroom"
+PAGE = "stacks/checks/README.md#rules"
 VERSION = "1.0.0"
 
 
@@ -69,7 +70,7 @@ def _violation(finding: Finding) -> PolicyViolation:
     return PolicyViolation(
         rule_name=rule.id,
         severity=severity_of(finding),
-        description=f"{found}; rule: {rule.sentence}",
+        description=f"{found}; rule: {rule.sentence}; see {PAGE}",
         fix=finding.fix or rule.fix,
         rule_metadata={"found": finding.value, "source": rule.source},
         violating_resources=[

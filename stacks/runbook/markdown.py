@@ -1,5 +1,6 @@
 """Pieces of Markdown."""
 
+import re
 from collections.abc import Iterable, Sequence
 
 NOTE = "<!-- Made by `python -m stacks.runbook` from stacks/environments.py: change that, and run it again. -->"
@@ -14,3 +15,9 @@ def table(heading: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 def code(text: str) -> str:
     """Text as code."""
     return f"`{text}`"
+
+
+def filled(text: str, region: str, content: str) -> str:
+    """A text whose region, between two comments with its name, says this; one without such a region stays as it is."""
+    pattern = re.compile(rf"(<!-- {region} -->\n).*?(<!-- /{region} -->)", re.DOTALL)
+    return pattern.sub(lambda found: f"{found[1]}\n{content}\n\n{found[2]}", text)

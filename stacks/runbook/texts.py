@@ -1,22 +1,23 @@
 """The runbook's own words. Sources: Amazon RDS User Guide, chapters of RDS Proxy; PostgreSQL's error codes."""
 
-# What is seen, where, and the title of the page that helps.
+from stacks.runbook.chapter import Seen
+
 ERRORS = (
-    ("Timed-out waiting to acquire database connection", "function's log, SQLSTATE 08000", "Exhaustion"),
-    ("remaining connection slots are reserved", "function's or administrator's, 53300", "Exhaustion"),
-    ("503 with Retry-After", "API", "Exhaustion"),
-    ("The client session was pinned to the database connection", "proxy's log", "Pinning"),
-    ("429 Too Many Requests", "API", "Throttling"),
-    ("Rate Exceeded, ReservedFunctionConcurrentInvocationLimitExceeded", "Lambda", "Throttling"),
-    ("terminating connection due to administrator command", "function's log, 57P01", "Failover"),
-    ("cannot execute … in a read-only transaction", "function's log, 25006", "Failover"),
-    ("password authentication failed", "proxy's log, 28P01", "Rotation"),
-    ("This RDS proxy has no credentials for the role", "function's log, 28000", "Authentication"),
-    ("The IAM authentication failed for the role", "function's log, 28000", "Authentication"),
-    ("certificate verify failed", "function's log", "Authentication"),
-    ("RDS Proxy currently doesn't support command-line options", "function's log, 0A000", "Pinning"),
-    ("PENDING_PROXY_CAPACITY, RDS-EVENT-0243", "target's health, event", "Proxy replacement"),
-    ("Timed out waiting for target group", "CloudFormation", "Proxy replacement"),
+    Seen("Timed-out waiting to acquire database connection", "function's log, SQLSTATE 08000", "Exhaustion"),
+    Seen("remaining connection slots are reserved", "function's or administrator's, 53300", "Exhaustion"),
+    Seen("503 with Retry-After", "API", "Exhaustion"),
+    Seen("The client session was pinned to the database connection", "proxy's log", "Pinning"),
+    Seen("429 Too Many Requests", "API", "Throttling"),
+    Seen("Rate Exceeded, ReservedFunctionConcurrentInvocationLimitExceeded", "Lambda", "Throttling"),
+    Seen("terminating connection due to administrator command", "function's log, 57P01", "Failover"),
+    Seen("cannot execute … in a read-only transaction", "function's log, 25006", "Failover"),
+    Seen("password authentication failed", "proxy's log, 28P01", "Rotation"),
+    Seen("This RDS proxy has no credentials for the role", "function's log, 28000", "Authentication"),
+    Seen("The IAM authentication failed for the role", "function's log, 28000", "Authentication"),
+    Seen("certificate verify failed", "function's log", "Authentication"),
+    Seen("RDS Proxy currently doesn't support command-line options", "function's log, 0A000", "Pinning"),
+    Seen("PENDING_PROXY_CAPACITY, RDS-EVENT-0243", "target's health, event", "Proxy replacement"),
+    Seen("Timed out waiting for target group", "CloudFormation", "Proxy replacement"),
 )
 
 NUMBERS = """

@@ -40,7 +40,8 @@ def test_an_error_fails_the_synthesis_and_says_what_where_and_what_to_change(app
     (construct,) = violation["violatingConstructs"]
     assert violation["ruleName"] == "E01"
     assert violation["severity"] == "error"
-    assert violation["description"] == "ProxyCB0DFB71.RequireTLS is false; rule: a proxy requires TLS"
+    found = "ProxyCB0DFB71.RequireTLS is false"
+    assert violation["description"] == f"{found}; rule: a proxy requires TLS; see stacks/checks/README.md#rules"
     assert violation["suggestedFix"] == "set require_tls=True"
     assert violation["ruleMetadata"] == {
         "found": "false",

@@ -4,12 +4,20 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.neon import neon, neon_http, neon_servers  # noqa: F401 (fixtures)
+from tests.prisma.fixtures import prisma_accelerate, prisma_proxy, prisma_websocket  # noqa: F401 (fixtures)
 from tests.service import Service, environment
 
 # name -> the fixture with a function's variables
 STORES = {
     "postgres": "stand_in",
     "dynamodb": "table",
+    "neon": "neon",
+    "neon-http": "neon_http",
+    "planetscale": "planetscale",
+    "prisma-proxy": "prisma_proxy",
+    "prisma-websocket": "prisma_websocket",
+    "prisma-accelerate": "prisma_accelerate",
 }
 
 

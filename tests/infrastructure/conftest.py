@@ -1,12 +1,12 @@
 import pytest
 
-from .synthesis import FIXED, synthesize, templates
+from .synthesis import FIXED, REPOSITORY, synthesize, templates
 
 
 @pytest.fixture(scope="session")
 def app(tmp_path_factory):
     """One app for the whole session: starting it and its validators is what takes the time."""
-    return synthesize(tmp_path_factory.mktemp("cdk.out"))
+    return synthesize(tmp_path_factory.mktemp("cdk.out"), repository=REPOSITORY)
 
 
 @pytest.fixture(scope="session")

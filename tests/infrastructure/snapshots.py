@@ -8,11 +8,12 @@ import sys
 import tempfile
 from pathlib import Path
 
-from .synthesis import FIXED, OPTIONS, Json, Templates, synthesize, templates
+from .synthesis import FIXED, OPTIONS, Json, Templates, deployment_templates, synthesize, templates
 from .table_changes import refused_changes
 
 DIRECTORY = Path(__file__).parent / "snapshots"
 DIRECTORY_OF_OPTIONS = Path(__file__).parent / "snapshots_of_options"
+DIRECTORY_OF_DEPLOYMENT = Path(__file__).parent / "snapshots_of_deployment"
 # What changes with every line of lambda_src, or with CDK's own functions: the hashes of assets, and of the version that
 # CDK makes of a function whenever its code changes.
 ASSET = re.compile(r"\b[0-9a-f]{64}\b")
@@ -47,12 +48,16 @@ def texts(synthesized: Templates) -> dict[str, str]:
 
 
 def write(directory: Path = DIRECTORY, environments=FIXED) -> list[str]:
-    """Make the folder say what the templates say now; returns the names of the files that changed.
+    """Make the folder say what the templates of environments say now; returns the names of the files that changed.
 
     Writes nothing, and ends the program with the reason, when CloudFormation could not make the change.
     """
     with tempfile.TemporaryDirectory() as outdir:
-        current = texts(templates(synthesize(Path(outdir), environments)))
+        return write_texts(directory, texts(templates(synthesize(Path(outdir), environments))))
+
+
+def write_texts(directory: Path, current: dict[str, str]) -> list[str]:
+    """Make the folder hold these files; returns the names of those that changed."""
     found = {path.name: path.read_text() for path in directory.glob("*.json")}
     changes = [(json.loads(found[name]), json.loads(text)) for name, text in current.items() if name in found]
     if problems := [problem for before, after in changes for problem in refused_changes(before, after)]:
@@ -70,6 +75,13 @@ if __name__ == "__main__":
     parser.add_argument("--write", action="store_true", required=True, help="rewrite what differs")
     parser.parse_args()
     sys.stdout.write(
-        "".join(f"wrote {name}\n" for name in (*write(), *write(DIRECTORY_OF_OPTIONS, OPTIONS)))
+        "".join(
+            f"wrote {name}\n"
+            for name in (
+                *write(),
+                *write(DIRECTORY_OF_OPTIONS, OPTIONS),
+                *write_texts(DIRECTORY_OF_DEPLOYMENT, texts(deployment_templates())),
+            )
+        )
         or "the snapshots are as they should be\n"
     )

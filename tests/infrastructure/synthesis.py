@@ -10,8 +10,11 @@ from aws_cdk.assertions import Template
 
 from app import build
 from stacks.config import on_postgres
+from stacks.deployment import DeploymentStage
 from stacks.dynamodb import DynamoDb
 from stacks.environments import DEV, ENVIRONMENTS
+from stacks.neon import Neon
+from stacks.planetscale import PlanetScale
 from stacks.runtime import Runtime
 from stacks.stage import EnvironmentStage
 
@@ -20,8 +23,13 @@ ROOT = Path(__file__).parents[2]
 MACHINE = Runtime(python="3.12", architecture="x86_64")
 FIXED = tuple(replace(each, runtime=MACHINE) if each.name == "local" else each for each in on_postgres(ENVIRONMENTS))
 # An environment for each option of the template, the way its page in docs/options/ says.
-OPTIONS = (replace(DEV, name="dynamodb", store=DynamoDb(max_read_request_units=400, max_write_request_units=200)),)
+OPTIONS = (
+    replace(DEV, name="dynamodb", store=DynamoDb(max_read_request_units=400, max_write_request_units=200)),
+    replace(DEV, name="neon", store=Neon(secret_name="headroom/dev/neon")),
+    replace(DEV, name="planetscale", store=PlanetScale(secret_name="headroom/dev/planetscale")),
+)
 STACKS = ("data", "service")
+REPOSITORY = "octo-org@123456/octo-repo@456789"
 
 Json = dict[str, Any]
 Templates = dict[tuple[str, str], Json]
@@ -32,8 +40,16 @@ def context() -> Json:
     return json.loads((ROOT / "cdk.json").read_text())["context"]
 
 
-def synthesize(outdir: Path, environments=FIXED) -> App:
-    return build(environments, context={**context(), "aws:cdk:bundling-stacks": []}, outdir=str(outdir))
+def synthesize(outdir: Path, environments=FIXED, repository: str | None = None) -> App:
+    unbundled = {**context(), "aws:cdk:bundling-stacks": []}
+    return build(environments, repository=repository, context=unbundled, outdir=str(outdir))
+
+
+def deployment_templates() -> Templates:
+    """The templates of who may deploy, as they are once stacks/environments.py names a repository."""
+    stage = DeploymentStage(App(context=context()), repository=REPOSITORY, environments=ENVIRONMENTS)
+    stacks = {"provider": stage.provider, **stage.roles}
+    return {("deployment", name): Template.from_stack(stack).to_json() for name, stack in stacks.items()}
 
 
 def templates(app: App) -> Templates:

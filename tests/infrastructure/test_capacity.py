@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 
 from lambda_src.database import retry
 from stacks import capacity
-from stacks.binomial import quantile_99
+from stacks.budget.binomial import quantile_99
 from stacks.budget.findings import ERROR, NOTE, WARNING, severity
+from stacks.budget.instance_classes import INSTANCE_CLASSES, estimated_max_connections, instance_class, larger
+from stacks.budget.plan import Plan, Workload
 from stacks.budget.rules import RULES, errors, judge
 from stacks.capacity import MULTIPLEX_DEPENDENT, PIN_SAFE, REFUSED, Budget, pool_size
-from stacks.instance_classes import INSTANCE_CLASSES, estimated_max_connections, instance_class, larger
-from stacks.plan import Plan, Workload
 
 OF_A_FUNCTION = {each.name for each in dataclasses.fields(Workload)}
 PROD = {

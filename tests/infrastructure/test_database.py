@@ -120,7 +120,7 @@ def test_with_iam_no_password_exists(data, instance, environment):
 def test_with_iam_migrations_log_in_as_the_master_and_as_the_migrator(data, environment):
     statements = policy_of(data, "MigrationsMigrateRoleCD4F4782")
     (statement,) = [each for each in statements if each["Action"] == "rds-db:connect"]
-    assert sorted(database_users(statement)) == sorted([environment.store.master_user, "migrator"])
+    assert sorted(database_users(statement)) == sorted([environment.master_user, "migrator"])
 
 
 @with_secrets

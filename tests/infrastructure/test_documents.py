@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 
 from stacks import budget as budget_package
-from stacks import costs, prices
 from stacks.budget import __main__ as terminal
+from stacks.budget import costs, prices
+from stacks.budget.instance_classes import instance_class
 from stacks.budget.summary import columns, ladder, plain, tables
 from stacks.capacity import Budget
 from stacks.environments import ENVIRONMENTS
-from stacks.instance_classes import instance_class
 from stacks.runbook.__main__ import documents, main, stale, write
 from stacks.runbook.pages import slug
 from stacks.runbook.picture import picture

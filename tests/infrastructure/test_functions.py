@@ -68,13 +68,14 @@ def test_functions_trace_and_log_json_to_a_group_of_their_own(projects, migrate)
         assert "Logs" in function["LoggingConfig"]["LogGroup"]["Ref"]
 
 
-def test_the_function_may_log_in_as_one_user_of_one_proxy(service):
+def test_the_function_may_log_in_as_one_user_of_one_proxy(service, environment):
     (statement,) = [each for each in policy_of(service, "ProjectsRole428A2C1A") if each["Action"] == "rds-db:connect"]
     assert statement["Effect"] == "Allow"
-    assert resolve(statement["Resource"]) == "arn:aws:rds-db:eu-west-1:111122223333:dbuser:prx-0abc/application"
+    expected = f"arn:aws:rds-db:{environment.region}:111122223333:dbuser:prx-0abc/application"
+    assert resolve(statement["Resource"], environment.region) == expected
 
 
-def resolve(value):
+def resolve(value, region):
     """The ARN as CloudFormation makes it, when the proxy is prx-0abc."""
     if isinstance(value, str):
         return value
@@ -84,13 +85,13 @@ def resolve(value):
             return {"AWS::Partition": "aws", "AWS::AccountId": "111122223333"}[argument]
         case "Fn::ImportValue":
             assert "DBProxyArn" in argument
-            return "arn:aws:rds:eu-west-1:111122223333:db-proxy:prx-0abc"
+            return f"arn:aws:rds:{region}:111122223333:db-proxy:prx-0abc"
         case "Fn::Split":
-            return resolve(argument[1]).split(argument[0])
+            return resolve(argument[1], region).split(argument[0])
         case "Fn::Select":
-            return resolve(argument[1])[argument[0]]
+            return resolve(argument[1], region)[argument[0]]
         case "Fn::Join":
-            return argument[0].join(map(resolve, argument[1]))
+            return argument[0].join(resolve(each, region) for each in argument[1])
     raise AssertionError(f"no such function: {function}")
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from stacks.alarm_plan import alarm_plans
 from stacks.capacity import Budget
+from stacks.environments import PROD
 
 from .synthesis import FIXED, of_type, only, synthesize, templates
 
@@ -166,7 +167,7 @@ def test_the_topic_takes_messages_of_this_account_over_tls_only(synthesized):
 
 def test_prods_topic_has_the_address_of_the_environment(synthesized):
     subscription = only(synthesized["prod", "data"], "AWS::SNS::Subscription")
-    assert (subscription["Protocol"], subscription["Endpoint"]) == ("email", "operations@example.com")
+    assert (subscription["Protocol"], subscription["Endpoint"]) == ("email", PROD.alarm_address)
 
 
 def test_what_only_an_event_tells_of_prods_proxy_is_told(synthesized):

@@ -19,6 +19,7 @@ import boto3
 import psycopg
 import psycopg.sql
 import pytest
+import uvloop
 
 from local.certificates import server_certificate
 from local.postgres import Server
@@ -163,7 +164,7 @@ class RunningProxy:
         }
         access_keys = AccessKeys(database.access_keys) if values.get("iam_auth", True) else None
         proxy = Proxy(Settings(**values), credentials or FileCredentials(database.credentials), access_keys, clock)
-        loop = asyncio.new_event_loop()
+        loop = uvloop.new_event_loop()
         thread = threading.Thread(target=loop.run_forever)
         thread.start()
         records = Records()

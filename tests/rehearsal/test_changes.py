@@ -155,6 +155,6 @@ def test_credentials_are_switched_under_load_and_nothing_is_lost(shapes, credent
     assert shapes.request("dev", "GET", f"/tenants/switch/projects/{project['id']}") == (200, project)
     with shapes.database("dev") as connection:
         passwords = connection.execute("SELECT rolname FROM pg_authid WHERE rolpassword IS NOT NULL ORDER BY 1")
-        expected = [] if credentials == "iam" else [("application",), ("headroom_master",)]
+        expected = [] if credentials == "iam" else [("application",), (DEV.master_user,)]
         assert passwords.fetchall() == expected
     assert len(shapes.resources("dev", "data", "AWS::SecretsManager::Secret")) == len(expected)

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 import psycopg
 import pytest
 
+from stacks.environments import PROD
 from tests.rehearsal.shapes import wait_until
 
 PROJECTS = "lambda_src.projects.handler.handler"
@@ -85,7 +86,7 @@ def test_without_its_grant_the_proxys_role_does_not_get_into_the_database(shapes
     ("name", "action", "of", "reason"),
     [
         ("dev", "secretsmanager:GetSecretValue", "", "AccessDenied"),
-        ("prod", "rds-db:connect", "/headroom_master", 'PAM authentication failed for user "headroom_master"'),
+        ("prod", "rds-db:connect", f"/{PROD.master_user}", f'PAM authentication failed for user "{PROD.master_user}"'),
         ("prod", "rds-db:connect", "/migrator", 'PAM authentication failed for user "migrator"'),
     ],
 )

@@ -6,6 +6,7 @@ import socket
 import subprocess
 
 from local.postgres.server import SUPERUSER, binaries
+from stacks.environments import LOCAL
 from tests.conftest import ROOT
 from tests.rehearsal.conftest import LocalRun, interrupt
 
@@ -70,7 +71,7 @@ def test_a_second_run_changes_nothing(deployed):
 def test_status_names_what_runs(deployed):
     code, output = deployed("status")
     assert code == 0
-    assert all(name in output for name in ("local.aws", "local.postgres", "local.rds_proxy", "headroom-local-service"))
+    assert all(name in output for name in ("local.aws", "local.postgres", "local.rds_proxy", f"{LOCAL.prefix}-service"))
 
 
 def test_two_at_once_are_told_apart(tmp_path):

@@ -2,6 +2,7 @@
 
 import pytest
 
+from stacks.environments import DEV
 from tests.rehearsal.shapes import SHAPES
 
 
@@ -38,4 +39,4 @@ def test_with_secrets_both_passwords_were_rotated_when_it_was_deployed(shapes):
 def test_the_migrator_cannot_log_in_while_nothing_is_deployed(shapes):
     with shapes.database("dev") as connection:
         query = "SELECT rolname FROM pg_authid WHERE rolpassword IS NOT NULL ORDER BY 1"
-        assert connection.execute(query).fetchall() == [("application",), ("headroom_master",)]
+        assert connection.execute(query).fetchall() == [("application",), (DEV.master_user,)]

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from botocore.exceptions import ClientError
 
+from stacks.environments import SERVICE
 from tests.rehearsal.shapes import app_of, wait_until
 
 # The sources of the first release, as `git archive` wrote them: app.py, cdk.json, stacks, lambda_src.
@@ -35,7 +36,7 @@ def test_an_environment_of_the_first_release_is_upgraded_with_its_data_and_destr
 
 def left_of(shapes, name):
     """What still has the environment's name, but for the log groups that functions of CDK's own write to."""
-    client, prefix = shapes.client, f"headroom-{name}-"
+    client, prefix = shapes.client, f"{SERVICE}-{name}-"
     names = [
         *(each["FunctionName"] for each in client("lambda").list_functions()["Functions"]),
         *(each["RoleName"] for each in client("iam").list_roles(MaxItems=1000)["Roles"]),
@@ -59,7 +60,7 @@ def test_an_environment_that_is_kept_refuses_to_go_twice_and_keeps_its_database(
     cloudformation = shapes.client("cloudformation")
     for stack in ("service", "data"):
         cloudformation.update_termination_protection(
-            StackName=f"headroom-staging-{stack}", EnableTerminationProtection=False
+            StackName=f"{SERVICE}-staging-{stack}", EnableTerminationProtection=False
         )
     status, output = shapes.cdk("destroy", "staging/*", "--force", environments=app_of("staging"))
     assert status != 0

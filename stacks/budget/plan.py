@@ -5,7 +5,7 @@ from dataclasses import dataclass, fields, replace
 from fractions import Fraction
 from typing import Any, Self
 
-from stacks.instance_classes import instance_class
+from stacks.budget.instance_classes import instance_class
 from stacks.refusal import above, flag, like, refuse, whole
 
 INVOCATIONS_A_SECOND = 10  # Lambda: for each unit of concurrency, however short the invocations

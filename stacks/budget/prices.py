@@ -32,6 +32,12 @@ HTTP_API = Price(1.00, "million requests", NOT_VERIFIED)
 LAMBDA_REQUESTS = Price(0.20, "million requests", NOT_VERIFIED)
 LAMBDA_ARM = Price(0.0000133334, "GB and second, arm64", NOT_VERIFIED)
 
+READ_UNITS = Price(0.125, "million read request units, on demand", "third-party page, 2025")
+WRITE_UNITS = Price(0.625, "million write request units, on demand", "third-party page, 2025")
+TABLE_STORAGE = Price(0.25, "GB and month", NOT_VERIFIED)
+TABLE_RECOVERY = Price(0.20, "GB and month", NOT_VERIFIED)
+INSIGHTS_RULE = Price(0.50, "rule and month", NOT_VERIFIED)
+
 INFRATALLY = "third-party page, 2026"
 # An instance for an hour, in one zone; a standby costs the same again.
 INSTANCES = {

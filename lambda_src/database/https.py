@@ -1,0 +1,43 @@
+"""HTTPS with verified TLS, one connection that is kept, and every wait bounded: the standard library's client."""
+
+import http.client
+import socket
+import ssl
+
+from lambda_src.database.resolve import resolve
+
+
+class Https(http.client.HTTPSConnection):
+    """A connection to `host`, whose certificate must lead to `root_bundle` and name it.
+
+    `timeout` (seconds) is for the name, for connecting and for each read or write. The scheme "http" is for an AWS
+    endpoint on this machine alone.
+    """
+
+    def __init__(self, host: str, port: int | None, *, root_bundle: str, timeout: float, scheme: str = "https") -> None:
+        self._is_plain = scheme == "http"
+        context = None if self._is_plain else ssl.create_default_context(cafile=root_bundle)
+        super().__init__(host, port or (80 if self._is_plain else 443), timeout=timeout, context=context)
+        self._tls = context
+
+    def connect(self) -> None:
+        """Open the connection: to the first address that answers in time, with the host's name checked by TLS."""
+        timeout = float(self.timeout or 0)
+        failure: OSError | None = None
+        for address in resolve(self.host, self.port, timeout):
+            try:
+                self.sock = socket.create_connection((address, self.port), timeout)
+                break
+            except OSError as error:
+                failure = error
+        else:
+            raise failure or TimeoutError(self.host)
+        self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if self._tls is not None:
+            self.sock = self._tls.wrap_socket(self.sock, server_hostname=self.host)
+
+    def within(self, seconds: float) -> None:
+        """Bound every wait from now on, connecting included; at least a moment, since 0 means something else."""
+        self.timeout = max(0.001, seconds)
+        if self.sock is not None:
+            self.sock.settimeout(self.timeout)

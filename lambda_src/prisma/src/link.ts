@@ -1,0 +1,25 @@
+/** How an execution environment reaches its database: one client, made once, outside the handler. */
+
+import type { PrismaClient } from "./generated/client.ts";
+import type { ProxySettings, SecretSettings } from "./settings.ts";
+import type { Transports } from "./transports.ts";
+
+/** What is told of connections. */
+export type Meter = { connected(): void };
+
+/** A client, and the sockets that it opens; Accelerate has none that matter: each query is a request of its own. */
+export type Link = { client: PrismaClient; transports: Transports | undefined };
+
+/** The link that the settings and the URL's scheme ask for; of all ways only this one's code is run. */
+export async function link(settings: ProxySettings | SecretSettings, meter: Meter): Promise<Link> {
+  if (!("secretName" in settings)) {
+    const [{ proxyEndpoint }, { overTcp }] = [await import("./proxy.ts"), await import("./tcp.ts")];
+    return overTcp(proxyEndpoint(settings), settings.connectTimeout, meter);
+  }
+  const { databaseUrl } = await import("./secret.ts");
+  const url = await databaseUrl(settings.secretName);
+  if (/^prisma(\+postgres)?:/.test(url)) return (await import("./accelerate.ts")).throughAccelerate(url);
+  if (settings.isNeon) return (await import("./neon.ts")).overWebSocket(url, settings, meter);
+  const { endpointOf, overTcp } = await import("./tcp.ts");
+  return overTcp(endpointOf(url), settings.connectTimeout, meter);
+}

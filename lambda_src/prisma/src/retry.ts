@@ -1,0 +1,119 @@
+/** What an error of the database means for the request: try again, or answer. */
+
+import { DeadlineExceeded } from "./deadline.ts";
+
+export const ATTEMPTS = 4; // the first and three more
+const BASE = 50; // milliseconds; the pause before the n-th retry is random below BASE * 2 ** n
+const LONGEST_PAUSE = 800; // milliseconds
+
+/** "uncertain": it may have been done; try again only what may be done twice. */
+export type Verdict = "retry" | "uncertain" | "unavailable" | "raise";
+
+// PostgreSQL or the proxy refused before anything was done, or undid everything that was.
+const UNDONE = new Set([
+  "40001", // serialization_failure
+  "40P01", // deadlock_detected
+  "28000", // invalid_authorization_specification, and
+  "28P01", // invalid_password: of the proxy, which could not log in for a statement, and not of ours
+  "25006", // read_only_sql_transaction: the connection still leads to what was the primary before a failover
+  "53300", // too_many_connections
+  "57P03", // cannot_connect_now
+  "P1001", // Prisma can't reach the server
+  "P1002", // nor in time
+  "P2037", // too many connections
+  "P6008", // Accelerate can't connect to the database, or is starting
+  "ECONNREFUSED",
+  "ENOTFOUND",
+  "EAI_AGAIN",
+  "EHOSTUNREACH",
+  "ENETUNREACH",
+]);
+// The connection ended with a statement under way.
+const CONNECTION_IS_GONE = new Set([
+  "57P01", "57P02", "57P05", "25P03", "25P04",
+  "P1008", // no answer
+  "P1017", // the server has closed the connection
+  "P6004", // Accelerate: the query timed out
+  "P6005", // Accelerate: the request could not be understood on the way
+  "P5000", "P5010", // Accelerate: no answer
+  "ECONNRESET", "EPIPE", "ETIMEDOUT",
+]); // prettier-ignore
+// The database can't serve now; trying again at once would only add to it, or change nothing.
+const UNAVAILABLE = new Set([
+  "57014", // query_canceled: statement_timeout
+  "55P03", // lock_not_available
+  "53100", // disk_full
+  "53200", // out_of_memory
+  "P1011", // TLS: the certificate is not to be trusted, and will not be a moment later
+  "P5011", // Accelerate: too many requests
+  "P6003", // Accelerate: the plan's limit is reached
+]);
+// Prisma's code is P2010 for whatever fails in $queryRaw, and P2039 for most of what PostgreSQL says: then the SQLSTATE
+// counts, or what kind of failure the driver adapter saw.
+const KINDS: Record<string, string> = {
+  DatabaseNotReachable: "P1001",
+  SocketTimeout: "P1008",
+  TlsConnectionError: "P1011",
+  ConnectionClosed: "P1017",
+};
+// What node-postgres and Neon's driver say without a code, when no connection was there to send anything on.
+const NOT_CONNECTED = new Set([
+  "Connection terminated due to connection timeout",
+  "timeout exceeded when trying to connect",
+  "timeout expired",
+]);
+
+/** Judge an error by its code, and by when it came: `connected` says that a statement could have been sent. */
+export function verdict(error: unknown, connected: boolean): Verdict {
+  const code = codeOf(error);
+  if (UNAVAILABLE.has(code ?? "")) return "unavailable";
+  if (UNDONE.has(code ?? "") || isConnectTimeout(error)) return "retry";
+  if (error instanceof DeadlineExceeded) return connected ? "uncertain" : "retry";
+  if (CONNECTION_IS_GONE.has(code ?? "") || code?.startsWith("08") || isTermination(error)) {
+    return connected ? "uncertain" : "retry";
+  }
+  return "raise";
+}
+
+/** Its SQLSTATE if PostgreSQL sent one, else the code of Prisma or Node. */
+export function codeOf(error: unknown): string | undefined {
+  const chain = causes(error);
+  const kind = chain.map((each) => KINDS[String(each["kind"])]).find(isText);
+  return sqlstateOf(chain) ?? kind ?? chain.map((each) => each["code"] ?? each["errorCode"]).find(isText);
+}
+
+/** Milliseconds to wait before the `retry`-th retry (1, 2, …): exponential with full jitter. */
+export function pause(retry: number): number {
+  return Math.random() * Math.min(LONGEST_PAUSE, BASE * 2 ** retry);
+}
+
+type Fields = Record<string, unknown>;
+
+/** An error, and the errors in it: Prisma keeps the driver's below meta.driverAdapterError and cause. */
+function causes(error: unknown): Fields[] {
+  const found: Fields[] = [];
+  let next: unknown = error;
+  while (typeof next === "object" && next !== null && found.length < 5) {
+    const fields = next as Fields;
+    found.push(fields);
+    next = (fields["meta"] as Fields | undefined)?.["driverAdapterError"] ?? fields["cause"];
+  }
+  return found;
+}
+
+function sqlstateOf(chain: Fields[]): string | undefined {
+  const states = chain.map((each) => each["originalCode"] ?? (each["kind"] === "postgres" ? each["code"] : undefined));
+  return states.filter(isText).find((state) => /^[0-9A-Z]{5}$/.test(state));
+}
+
+function isConnectTimeout(error: unknown): boolean {
+  return causes(error).some((each) => NOT_CONNECTED.has(String(each["message"])));
+}
+
+function isTermination(error: unknown): boolean {
+  return causes(error).some((each) => each["message"] === "Connection terminated unexpectedly");
+}
+
+function isText(value: unknown): value is string {
+  return typeof value === "string";
+}

@@ -1,0 +1,42 @@
+/** Over TCP with verified TLS: node-postgres, with a pool of one, for RDS Proxy and for any PostgreSQL by its URL. */
+
+import { Socket } from "node:net";
+
+import { PrismaPg } from "@prisma/adapter-pg";
+import pg from "pg";
+
+import { PrismaClient } from "./generated/client.ts";
+import type { Link, Meter } from "./link.ts";
+import { Transports } from "./transports.ts";
+
+/** Where to connect; `password` is asked for each connection. */
+export type Endpoint = { host: string; port: number; user: string; database: string; password: () => Promise<string> };
+
+/** A client with a pool of one: an execution environment answers one request at a time. */
+export function overTcp(endpoint: Endpoint, connectTimeout: number, meter: Meter): Link {
+  const transports = new Transports();
+  const pool = new pg.Pool({
+    ...endpoint,
+    // `host` for the name that the certificate must have: node-postgres does not say it where it is an address.
+    ssl: { rejectUnauthorized: true, ...({ host: endpoint.host } as object) },
+    stream: () => tracked(new Socket(), transports),
+    max: 1,
+    idleTimeoutMillis: 0, // no timer: it would fire after a freeze, in the middle of a request
+    connectionTimeoutMillis: connectTimeout,
+    // No `options`, no SET, no named statement: each would pin the connection at RDS Proxy.
+  });
+  pool.on("connect", meter.connected);
+  return { client: new PrismaClient({ adapter: new PrismaPg(pool) }), transports };
+}
+
+/** The endpoint that a URL names: postgresql://user:password@host:port/database. */
+export function endpointOf(url: string): Endpoint {
+  const { hostname, port, username, password, pathname } = new URL(url);
+  const [user, secret, database] = [username, password, pathname.slice(1)].map(decodeURIComponent) as [string, string, string];
+  return { host: hostname, port: Number(port || 5432), user, database, password: async () => secret };
+}
+
+function tracked(socket: Socket, transports: Transports): Socket {
+  socket.once("close", transports.opened(() => socket.destroy()));
+  return socket;
+}

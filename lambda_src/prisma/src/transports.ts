@@ -1,0 +1,35 @@
+/** The sockets of an execution environment, so that what hangs or is too old can be ended. */
+
+import { setImmediate } from "node:timers/promises";
+
+type Ended = { destroy(): void; openedAt: number };
+
+/** At most one is open at a time: the pools above hold one connection. */
+export class Transports {
+  readonly #open = new Set<Ended>();
+
+  /** Whether one is open, or about to be. */
+  get isOpen(): boolean {
+    return this.#open.size > 0;
+  }
+
+  /** Remember a socket that is being opened; call what is returned when it has closed. */
+  opened(destroy: () => void): () => void {
+    const ended = { destroy, openedAt: performance.now() };
+    this.#open.add(ended);
+    return () => this.#open.delete(ended);
+  }
+
+  /** End every socket, at once and without a word. */
+  endAll(): void {
+    for (const each of this.#open) each.destroy();
+  }
+
+  /** End sockets older than `maxAge` milliseconds, and let the pool above hear of those that have ended. */
+  async freshen(maxAge: number): Promise<void> {
+    for (const each of this.#open) if (performance.now() - each.openedAt > maxAge) each.destroy();
+    // An idle connection has nothing to say: what can be read by now is the other end's goodbye. No round trip is spent.
+    // It takes a turn of the event loop to read it, one to end the TLS above it, and one to close.
+    for (let turn = 0; turn < 3; turn += 1) await setImmediate();
+  }
+}

@@ -1,0 +1,143 @@
+"""What is said of an environment on RDS PostgreSQL: its connection budget, what it can grow to, what it costs."""
+
+from bisect import bisect_right
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+from stacks.alarm_plan import AlarmPlan, alarm_plans
+from stacks.budget.costs import monthly, per_million_requests
+from stacks.budget.findings import ERROR, Finding
+from stacks.budget.report import CLIENT, DATABASE, SERVER, TIME, Bar, Estimate, Growth, Row
+from stacks.budget.rules import RULES, judge
+from stacks.budget.summary import ladder, plain, tables
+from stacks.capacity import PIN_SAFE, Budget
+from stacks.config import Environment
+
+GROWTH = (1, 2, 5, 10, 20)  # times today's reserved concurrency
+MOST = 10_000  # reserved concurrency that is tried
+
+
+@dataclass(frozen=True)
+class PostgresReport:
+    """A stacks.budget.report.Report."""
+
+    environment: Environment
+    budget: Budget
+
+    @classmethod
+    def of(cls, environment: Environment, changes: Mapping[str, Any]) -> Self:
+        """The report, if inputs of the budget were other ones; ValueError for a name or value that is none."""
+        return cls(environment, Budget.of(environment.budget.plan.changed(changes)))
+
+    @property
+    def verdict(self) -> str:
+        """How it fits, in a word."""
+        return self.budget.verdict
+
+    @property
+    def summary(self) -> str:
+        """What its page begins with."""
+        b = self.budget
+        return (
+            f"{b.concurrency} execution environments on `db.{b.plan.instance}` in {self.environment.region}: they keep "
+            f"{b.busy_99} server connections busy at most, 99 % of the time; the plan needs {b.needed}, and the pool "
+            f"has {b.pool}. **{b.verdict}**. The words are explained in the [runbook](../runbook.md#numbers)."
+        )
+
+    @property
+    def runbook(self) -> str:
+        """The document with the pages that its alarms name."""
+        return "runbook.md"
+
+    @property
+    def left_out(self) -> str:
+        """What the estimates leave out."""
+        return "Logs, backups beyond the database's size and traffic between zones"
+
+    def tables(self) -> dict[str, list[Row]]:
+        """Every number, by what it is about."""
+        return tables(self.budget)
+
+    def findings(self) -> tuple[Finding, ...]:
+        """Everything that is wrong with it, errors first."""
+        return judge(self.budget)
+
+    def growth(self) -> Growth:
+        """What it can grow to."""
+        b = self.budget
+        question = f"make budget ENV={self.environment.name} SET=reserved_concurrency={2 * b.concurrency}"
+        return Growth(
+            f"With everything else as it is, {_most(b, fits=False)} environments fit, and {_most(b, fits=True)} fit "
+            "even when every session is pinned. Raise `reserved_concurrency` in stacks/environments.py and deploy: "
+            f"synth refuses what does not fit. Try before: `{question}`.",
+            ["reserved_concurrency", "requests a second", "needed", "pool", "verdict", "what must change"],
+            [_grown(b, times) for times in GROWTH],
+        )
+
+    def alarms(self) -> list[AlarmPlan]:
+        """Its alarms."""
+        return alarm_plans(self.budget, self.environment.store.allocated_storage_gib)
+
+    def estimates(self) -> list[Estimate]:
+        """What it costs."""
+        (function,) = self.budget.plan.workloads
+        return [
+            Estimate("each month", monthly(self.environment, self.budget), summed=True),
+            Estimate("each million requests", per_million_requests(function.seconds, self.environment.api.memory_mb)),
+        ]
+
+    def charts(self) -> dict[str, list[Bar]]:
+        """The ladder from clients over the pool to the database's slots, and who gives up after whom."""
+        b = self.budget
+        whole = b.pool + b.plan.administrators
+        connections = [
+            Bar("clients", b.clients, str(b.clients), CLIENT),
+            Bar("busy on average", b.busy_mean, f"{b.busy_mean:g}", SERVER),
+            Bar("busy, 99 % of the time", b.busy_99, str(b.busy_99), SERVER),
+            Bar("needed", b.needed, str(b.needed), SERVER),
+            Bar("pool", b.pool, f"{b.pool} ({b.max_connections_percent} %)", SERVER),
+            Bar("pool and administrators", whole, str(whole), DATABASE),
+            Bar("slots", b.slots, str(b.slots), DATABASE),
+            Bar("max_connections", b.max_connections, str(b.max_connections), DATABASE),
+        ]
+        name = b.plan.environment
+        return {
+            f"{name}: connections ({b.verdict})": connections,
+            f"{name}: who gives up after how many seconds": [
+                Bar(each, seconds, f"{seconds} s", TIME) for each, seconds in ladder(b)
+            ],
+        }
+
+    def plain(self) -> dict[str, Any]:
+        """Its numbers as data."""
+        return plain(self.budget)
+
+
+def _grown(b: Budget, times: int) -> list[str]:
+    reserved = b.plan.workloads[0].reserved_concurrency * times
+    grown = Budget.of(b.plan.changed({"reserved_concurrency": reserved}))
+    errors = [each for each in judge(grown) if each.severity == ERROR]
+    change = "; ".join(
+        " or ".join(str(repair) for repair in each.repairs if repair.name != "reserved_concurrency") or each.sentence
+        for each in errors
+    )
+    return [
+        str(reserved),
+        f"{grown.requests_per_second:g}",
+        str(grown.needed),
+        str(grown.pool),
+        grown.verdict,
+        change or "nothing",
+    ]
+
+
+def _most(b: Budget, *, fits: bool) -> int:
+    """The most reserved concurrency that is no error, or with which even pinned sessions fit."""
+
+    def too_many(reserved: int) -> bool:
+        grown = Budget.of(b.plan.changed({"reserved_concurrency": reserved}))
+        refused = any(rule.severity == ERROR and not rule.holds(grown) for rule in RULES)
+        return refused or (fits and grown.verdict != PIN_SAFE)
+
+    return bisect_right(range(1, MOST + 1), False, key=too_many)

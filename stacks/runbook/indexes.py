@@ -1,0 +1,53 @@
+"""Lists of what is there: decisions, options, and the environments in README.md."""
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from stacks.config import Environment, RdsPostgres
+from stacks.runbook.markdown import code, table
+
+MADE = "<!-- Made by `python -m stacks.runbook` from the files beside it. -->"
+
+
+def decisions(folder: Path) -> str:
+    """docs/decisions/README.md: every decision, by number."""
+    rows = [(f"[{path.name[:4]}]({path.name})", title.partition(". ")[2]) for path, title, _ in _pages(folder)]
+    what = "What was decided where another way was possible, and why."
+    return f"{MADE}\n\n# Decisions\n\n{what}\n\n{table(('', ''), rows)}\n"
+
+
+def options(folder: Path) -> str:
+    """docs/options/README.md: every option, with the first sentence of its page."""
+    rows = [(f"[{title}]({path.name})", sentence) for path, title, sentence in _pages(folder)]
+    return f"{MADE}\n\n# Options\n\nEach is one line to choose, and can be deleted.\n\n{table(('option', ''), rows)}\n"
+
+
+def environments(found: Iterable[Environment[Any]]) -> str:
+    """README.md's table of environments."""
+    rows = [
+        (
+            code(each.name),
+            each.region,
+            _database(each.store),
+            str(each.api.reserved_concurrency),
+            "yes" if each.retain else "no",
+        )
+        for each in found
+    ]
+    return table(("environment", "region", "database", "reserved concurrency", "kept when its stack goes"), rows)
+
+
+def _database(store: object) -> str:
+    if not isinstance(store, RdsPostgres):
+        return type(store).__name__
+    return f"db.{store.instance}{', Multi-AZ' if store.multi_az else ''}"
+
+
+def _pages(folder: Path) -> Iterator[tuple[Path, str, str]]:
+    """The pages of a folder, with their titles and first sentences."""
+    for path in sorted(folder.glob("*.md")):
+        if path.name != "README.md":
+            heading, _, rest = path.read_text().partition("\n\n")
+            paragraph = " ".join(rest.partition("\n\n")[0].split())
+            yield path, heading.removeprefix("# "), f"{paragraph.partition('. ')[0].removesuffix('.')}."

@@ -1,0 +1,152 @@
+"""docs/fork.md, word for word: its commands, its files and its changes, in a copy that is deployed at the end."""
+
+import re
+import shutil
+import subprocess
+
+import pytest
+
+from tests.conftest import ROOT, free_port
+from tests.copies import Block, blocks, broken_links, commands, copy_of_template, files, mentions, run, section
+
+PAGE = ROOT / "docs" / "fork.md"
+ASKS_A_REGISTRY = "make lock"
+# `make test` is this test's own, and minutes long: what a fork of its own name and resource could break, stands for it.
+TESTS = [
+    "tests/contract/test_notes.py",
+    "tests/contract/test_openapi.py",
+    "tests/infrastructure/test_api.py",
+    "tests/infrastructure/test_documents.py",
+    "tests/infrastructure/test_environments.py",
+    "tests/infrastructure/test_snapshots.py",
+]
+OTHER_WORDS = {"acme-billing": "corner-shop", "Acme billing": "Corner shop", "note": "invoice", "Note": "Invoice"}
+# Where the service's own name must not stand; "headroom:J06" and Headroom are the template's.
+CODE = (
+    "app.py",
+    "stacks/",
+    "lambda_src/",
+    "local/",
+    "docs/environments/",
+    "docs/runbook.md",
+    "tests/infrastructure/snapshots",
+)
+OLD_NAME = re.compile(r"""headroom[-_/]|["']headroom["']""")
+
+
+class Fork:
+    """A copy of the template that becomes somebody's service."""
+
+    def __init__(self, directory, words):
+        self.directory = copy_of_template(directory)
+        if (ROOT / ".mypy_cache").is_dir():  # as it is in a folder in which `make check` has run before
+            shutil.copytree(ROOT / ".mypy_cache", directory / ".mypy_cache", ignore_dangling_symlinks=True)
+        self.words = words
+        self.port = free_port()
+        self.deleted = set()
+        self.url = ""
+
+    def text(self):
+        """The page, with the reader's own words."""
+        text = PAGE.read_text()
+        for ours, theirs in self.words.items():
+            text = text.replace(ours, theirs)
+        return text
+
+    def follow(self, title):
+        """Do what a section says."""
+        for block in blocks(section(self.text(), title)):
+            if block.path:
+                file = self.directory / block.path
+                file.parent.mkdir(parents=True, exist_ok=True)
+                file.write_text(block.text)
+            elif block.language == "diff":
+                apply = ["git", "apply", "--recount", "-"]
+                found = subprocess.run(
+                    apply, cwd=self.directory, input=block.text, capture_output=True, text=True, check=False
+                )
+                assert found.returncode == 0, f"{block.text}\n{found.stderr}"
+            elif block.language == "console":
+                self.type(block)
+
+    def type(self, block: Block):
+        """The commands of a block; returns what they said."""
+        said = ""
+        for command in commands(block):
+            if command.startswith(ASKS_A_REGISTRY):
+                continue
+            environment = {"PORT": str(self.port), "MAKEFLAGS": ""}
+            said += run(self.stands_for(command), self.directory, environment)
+        return said
+
+    def stands_for(self, command):
+        return command if command != "make test" else f"python -m pytest -q {' '.join(self.tests())}"
+
+    def tests(self):
+        found = " ".join(TESTS)
+        for ours, theirs in self.words.items():
+            found = found.replace(ours, theirs)
+        return found.split()
+
+    def delete_every_option(self):
+        before = files(self.directory)
+        for page in sorted((self.directory / "docs" / "options").glob("*.md")):
+            for block in blocks(section(page.read_text(), "Delete it")):
+                if block.language == "console":
+                    self.type(block)
+        self.deleted = before - files(self.directory)
+
+
+@pytest.fixture
+def fork(tmp_path, request):
+    return Fork(tmp_path, request.param)
+
+
+def old_names(directory):
+    return [
+        f"{name}: {line.strip()}"
+        for name in sorted(files(directory))
+        if name.startswith(CODE)
+        for line in (directory / name).read_text(errors="replace").splitlines()
+        if OLD_NAME.search(line) and "prefix=" not in line and "package" not in name
+    ]
+
+
+@pytest.mark.parametrize("fork", [{}], indirect=True)
+def test_the_page_leads_from_a_copy_to_a_deployed_service_of_ones_own(fork):
+    fork.follow("Name it")
+    fork.follow("Choose a database for each environment")
+    fork.delete_every_option()
+    fork.follow("Write your own resource")
+    assert old_names(fork.directory) == []
+    assert mentions(fork.directory, fork.deleted) == []
+    try:
+        fork.follow("Test it, and run it here")
+    finally:
+        run("make down", fork.directory)
+    fork.follow("Make it yours")
+    assert broken_links(fork.directory) == []
+
+
+@pytest.mark.parametrize("fork", [OTHER_WORDS], indirect=True)
+def test_the_page_holds_for_other_words(fork):
+    fork.follow("Name it")
+    fork.delete_every_option()
+    fork.follow("Write your own resource")
+    assert old_names(fork.directory) == []
+    run("ruff check . && ruff format --check .", fork.directory)
+    run(f"python -m pytest -q {fork.tests()[0]}", fork.directory)
+
+
+def test_at_most_two_files_are_edited_before_the_first_deployment():
+    text = PAGE.read_text()
+    before = text.partition("## Write your own resource")[0]
+    edited = {
+        command.split()[-1]
+        for block in blocks(before)
+        if block.language == "console"
+        for command in commands(block)
+        if "perl" in command
+    }
+    assert edited == {"stacks/environments.py"}
+    assert {block.path for block in blocks(section(text, "Make it yours")) if block.path} == {"README.md"}
