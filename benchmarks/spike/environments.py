@@ -11,7 +11,9 @@ from multiprocessing.connection import Connection
 import psycopg
 
 from benchmarks.spike.outcome import Job, Outcome
-from lambda_src.database import Database, Settings, connection
+from lambda_src.database import connection
+from lambda_src.database.connection import Database
+from lambda_src.database.settings import Settings
 from lambda_src.deadline import Deadline
 from lambda_src.projects.model import StoreUnavailable, new_id, timestamp
 from lambda_src.projects.postgres_store import PostgresStore

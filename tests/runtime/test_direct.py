@@ -8,7 +8,10 @@ import threading
 import psycopg
 import pytest
 
-from lambda_src.database import Database, DatabaseUnavailable, Deadline, Settings
+from lambda_src.database.connection import Database
+from lambda_src.database.settings import Settings
+from lambda_src.database.unavailable import DatabaseUnavailable
+from lambda_src.deadline import Deadline
 from local.postgres.server import SUPERUSER
 from tests.conftest import ACCESS_KEY, APPLICATION, PASSWORD, ROOT, free_port
 

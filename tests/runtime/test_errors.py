@@ -6,7 +6,10 @@ import threading
 import psycopg
 import pytest
 
-from lambda_src.database import Database, DatabaseUnavailable, Deadline, Settings
+from lambda_src.database.connection import Database
+from lambda_src.database.settings import Settings
+from lambda_src.database.unavailable import DatabaseUnavailable
+from lambda_src.deadline import Deadline
 from tests.conftest import APPLICATION, DATABASE, as_superuser, migrated_server, stand_in_before
 
 UPDATE = "UPDATE project SET name = %(name)s WHERE tenant = %(tenant)s RETURNING name"

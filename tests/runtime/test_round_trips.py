@@ -11,7 +11,9 @@ import psycopg
 import pytest
 
 from benchmarks.forwarder import Forwarder
-from lambda_src.database import Database, Deadline, Settings
+from lambda_src.database.connection import Database
+from lambda_src.database.settings import Settings
+from lambda_src.deadline import Deadline
 from tests.conftest import as_superuser, stand_in_before
 from tests.service import Service, environment
 

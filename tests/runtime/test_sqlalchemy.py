@@ -13,7 +13,8 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
 from benchmarks.forwarder import Forwarder
-from lambda_src.database import Settings, iam_token
+from lambda_src.database import iam_token
+from lambda_src.database.settings import Settings
 from lambda_src.database.sqlalchemy import make_engine
 from tests.conftest import ACCESS_KEY, APPLICATION, DATABASE, as_superuser, stand_in_before
 

@@ -7,7 +7,11 @@ import time
 
 import pytest
 
-from lambda_src.database import Database, DatabaseUnavailable, Deadline, Settings, iam_token
+from lambda_src.database import iam_token
+from lambda_src.database.connection import Database
+from lambda_src.database.settings import Settings
+from lambda_src.database.unavailable import DatabaseUnavailable
+from lambda_src.deadline import Deadline
 from local.certificates import server_certificate
 from local.rds_proxy.credentials import FileCredentials
 from local.rds_proxy.iam import AccessKeys
