@@ -10,7 +10,7 @@ WORKERS := --numprocesses 3 --dist loadgroup --no-loadscope-reorder
 ENV ?= dev
 BIN := $(CURDIR)/.venv/bin
 # Two installations at once would break each other; the second waits.
-ONE_AT_A_TIME := $(if $(shell command -v flock),flock build/setup.lock)
+ONE_AT_A_TIME := $(PYTHON) local/alone.py build/setup.lock
 
 # What is installed shadows what the machine has; the CDK CLI must not phone home.
 export PATH := $(BIN):$(CURDIR)/node_modules/.bin:$(PATH)

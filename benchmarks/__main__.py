@@ -18,7 +18,15 @@ from benchmarks import report
 from benchmarks.data_plane import ROOT
 from local.execution_environment import FunctionError
 
-NAMES = ("cold_start", "round_trips", "handler", "serialization", "proxy", "synth")
+NAMES = (
+    "cold_start",
+    "round_trips",
+    "handler",
+    "serialization",
+    "proxy",
+    "synth",
+    "prisma",
+)
 FIGURES = ROOT / "build" / "bench.json"
 PACKAGES = (
     "psycopg",

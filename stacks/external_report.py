@@ -118,7 +118,7 @@ class ExternalReport:
         try:
             grown = ExternalBudget.of(changed(self.environment, {"reserved_concurrency": reserved}))
         except ValueError as refusal:
-            return [str(reserved), "", str(refusal).removeprefix(f"{self.environment.name}: ")]
+            return [str(reserved), "", str(refusal).splitlines()[0].removeprefix(f"{self.environment.name}: ")]
         return [str(reserved), str(grown.demand.needed), grown.verdict]
 
     def alarms(self) -> list[AlarmPlan]:

@@ -3,20 +3,17 @@
 from collections.abc import Mapping
 from typing import Any
 
-from aws_cdk import CfnOutput, Duration, Stack
+from aws_cdk import Stack
 from constructs import Construct
 
 from stacks.acknowledgements import accept, accept_function, accept_subscription
 from stacks.alarm_plan import CLIENT
-from stacks.alarms import Alarms
-from stacks.api import Api
 from stacks.config import Environment
 from stacks.external_budget import ExternalBudget, external_alarm_plans
-from stacks.external_dashboard import ExternalDashboard
+from stacks.external_dashboard import external_rows
 from stacks.external_database import ExternalMigrations, ExternalSecret
-from stacks.function import Function
-from stacks.metrics import Metrics
 from stacks.notifications import Notifications
+from stacks.service import Behind, Service
 
 
 class ExternalStack(Stack):
@@ -37,8 +34,8 @@ class ExternalStack(Stack):
         self.notifications = Notifications(self, "Notifications", proxy_name=None, environment=environment)
 
 
-class ExternalServiceStack(Stack):
-    """What can be replaced at any time: the function, the API in front of it, and what watches them."""
+class ExternalServiceStack(Service):
+    """What can be replaced at any time: the service, whose function reads the secret."""
 
     def __init__(
         self,
@@ -49,49 +46,21 @@ class ExternalServiceStack(Stack):
         environment: Environment[Any],
         options: Mapping[str, Any],
     ) -> None:
-        super().__init__(scope, id, **options)
+        super().__init__(scope, id, environment=environment, options=options)
         self.add_stack_dependency(data, "the schema changes first")
         budget = ExternalBudget.of(environment)
         secret = ExternalSecret(self, "Secret", name=environment.store.secret_name)
-        self.projects = Function(
-            self,
-            "Projects",
-            handler="lambda_src.projects.handler.handler",
-            description="The API's requests about projects",
-            memory_mb=environment.api.memory_mb,
-            timeout=Duration.seconds(environment.api.timeout_seconds),
-            reserved_concurrency=environment.api.reserved_concurrency,
-            environment=environment,
-            runtime=environment.api.runtime,
+        behind = Behind(
             variables=secret.variables(environment.api, environment.store.variables),
-        )
-        secret.allow(self.projects.role)
-        self.api = Api(
-            self,
-            "Api",
-            function=self.projects.function,
+            allow=secret.allow,
             rate=budget.throttle_rate,
             burst=budget.throttle_burst,
-            environment=environment,
-        )
-        function_name = self.projects.function.function_name
-        metrics = Metrics(
-            api_id=self.api.api.api_id,
-            function_name=function_name,
-            store={CLIENT: {"FunctionName": function_name}},
-        )
-        self.alarms = Alarms(
-            self,
-            "Alarms",
-            plans=external_alarm_plans(budget, environment),
-            metrics=metrics,
-            notifications=data.notifications,
+            dimensions=lambda function_name: {CLIENT: {"FunctionName": function_name}},
+            alarms=external_alarm_plans(budget, environment),
+            rows=lambda metrics: external_rows(metrics, budget),
             runbook=environment.store.page,
         )
-        self.dashboard = ExternalDashboard(
-            self, "Dashboard", metrics=metrics, alarms=self.alarms, budget=budget, environment=environment
-        )
-        CfnOutput(self, "ApiUrl", value=self.api.url)
+        self.compose(behind, data.notifications)
 
 
 def acknowledge_external(data: ExternalStack, service: ExternalServiceStack, environment: Environment[Any]) -> None:

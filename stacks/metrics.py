@@ -14,6 +14,7 @@ NAMESPACES = {
     about.TARGET: "AWS/RDS",
     about.DATABASE: "AWS/RDS",
     about.TABLE: "AWS/DynamoDB",
+    about.TABLE_INDEX: "AWS/DynamoDB",
     about.CLIENT: "DatabaseClient",
 }
 

@@ -7,8 +7,8 @@ from stacks.external_budget import ProviderPool
 from stacks.refusal import like, refuse, whole
 
 PAGE = "docs/options/planetscale.md"
-SECRET = r"(?!.*-[A-Za-z0-9]{6}$)[A-Za-z0-9/_+=.@-]{1,512}"  # noqa: S105 (of its name)
-A_NAME = "1 to 512 of letters, digits and /_+=.@-, not ending like an ARN's, in a hyphen and 6 characters"
+NAME = r"[A-Za-z0-9/_+=.@-]{1,512}"
+A_NAME = "the secret's name, not its ARN: 1 to 512 of letters, digits and /_+=.@-"
 # PlanetScale publishes no number of connections for a plan, so this is yours to look up and to raise: it is a cautious
 # assumption, that of the smallest MySQL that one would run oneself.
 MAX_CONNECTIONS = 100
@@ -34,8 +34,8 @@ class PlanetScale:
         refuse(
             "PlanetScale",
             [
-                like("secret_name", self.secret_name, SECRET, A_NAME),
-                None if own is None else like("migrations_secret_name", own, SECRET, A_NAME),
+                like("secret_name", self.secret_name, NAME, A_NAME),
+                None if own is None else like("migrations_secret_name", own, NAME, A_NAME),
                 whole("max_connections", self.max_connections, 1, 1_000_000),
             ],
         )

@@ -82,7 +82,7 @@ def _npm(directory: Path, *words: str, what: str) -> None:
     npm = shutil.which("npm", path=path)
     if npm is None:
         raise BuildFailed(f"could not {what}: there is no npm on this machine; `make setup` installs Node.js")
-    command = [npm, *words, "--silent"]
+    command = [npm, *words, "--loglevel=error"]
     result = subprocess.run(
         command, cwd=directory, env={**os.environ, "PATH": path}, capture_output=True, text=True, check=False
     )

@@ -8,9 +8,9 @@ from constructs import Construct
 
 from stacks.acknowledgements import acknowledge
 from stacks.budget.findings import WARNING
-from stacks.budget.rules import judge
 from stacks.config import Environment, RdsPostgres
 from stacks.data_stack import DataStack
+from stacks.documents import report
 from stacks.dynamodb import DynamoDb
 from stacks.external_stacks import ExternalServiceStack, ExternalStack, acknowledge_external
 from stacks.neon import Neon
@@ -48,7 +48,7 @@ class EnvironmentStage(cdk.Stage):
         self.data = stacks.data(self, "Data", environment=environment, options=data)
         self.service = stacks.service(self, "Service", data=self.data, environment=environment, options=service)
         stacks.acknowledge(self.data, self.service, environment)
-        for finding in judge(environment.budget) if isinstance(environment.store, RdsPostgres) else ():
+        for finding in report(environment).findings():
             if finding.severity == WARNING:
                 cdk.Annotations.of(self.service).add_warning_v2(f"headroom:{finding.id}", str(finding))
 

@@ -3,20 +3,17 @@
 from collections.abc import Mapping
 from typing import Any
 
-from aws_cdk import CfnOutput, Duration, Stack
+from aws_cdk import CfnOutput, Stack
 from constructs import Construct
 
 from stacks.acknowledgements import accept, accept_function, accept_subscription
-from stacks.alarm_plan import TABLE
-from stacks.alarms import Alarms
-from stacks.api import Api
 from stacks.config import Environment
 from stacks.dynamodb import DynamoDb, table_alarm_plans
 from stacks.dynamodb_budget import Throughput, refuse_throughput
-from stacks.function import Function
-from stacks.metrics import Metrics
 from stacks.notifications import Notifications
+from stacks.service import Behind, Service
 from stacks.table import Table
+from stacks.table_dashboard import of_table, table_rows
 
 
 class TableStack(Stack):
@@ -31,8 +28,8 @@ class TableStack(Stack):
         CfnOutput(self, "TableName", value=self.table.table.table_name)
 
 
-class TableServiceStack(Stack):
-    """What can be replaced at any time: the function, the API in front of it, and what watches them and the table."""
+class TableServiceStack(Service):
+    """What can be replaced at any time: the service, whose function reads and writes the table."""
 
     def __init__(
         self,
@@ -43,43 +40,21 @@ class TableServiceStack(Stack):
         environment: Environment[DynamoDb],
         options: Mapping[str, Any],
     ) -> None:
-        super().__init__(scope, id, **options)
+        super().__init__(scope, id, environment=environment, options=options)
         throughput = Throughput.of(environment)
         refuse_throughput(throughput)
-        self.projects = Function(
-            self,
-            "Projects",
-            handler="lambda_src.projects.handler.handler",
-            description="The API's requests about projects",
-            memory_mb=environment.api.memory_mb,
-            timeout=Duration.seconds(environment.api.timeout_seconds),
-            reserved_concurrency=environment.api.reserved_concurrency,
-            environment=environment,
-            runtime=environment.api.runtime,
+        name = data.table.table.table_name
+        behind = Behind(
             variables=data.table.variables(environment.api),
-        )
-        data.table.allow(self.projects.role)
-        self.api = Api(
-            self,
-            "Api",
-            function=self.projects.function,
+            allow=data.table.allow,
             rate=throughput.throttle_rate,
             burst=throughput.throttle_burst,
-            environment=environment,
-        )
-        self.alarms = Alarms(
-            self,
-            "Alarms",
-            plans=table_alarm_plans(environment),
-            metrics=Metrics(
-                api_id=self.api.api.api_id,
-                function_name=self.projects.function.function_name,
-                store={TABLE: {"TableName": data.table.table.table_name}},
-            ),
-            notifications=data.notifications,
+            dimensions=lambda function_name: of_table(name, function_name),
+            alarms=table_alarm_plans(environment),
+            rows=lambda metrics: table_rows(metrics, throughput),
             runbook=environment.runbook,
         )
-        CfnOutput(self, "ApiUrl", value=self.api.url)
+        self.compose(behind, data.notifications)
 
 
 def acknowledge_table(data: TableStack, service: TableServiceStack, environment: Environment[DynamoDb]) -> None:

@@ -22,7 +22,8 @@ from local.certificates import root_bundle, server_certificate
 from local.postgres import Server
 from local.postgres.__main__ import Instance, prepare
 from local.postgres.server import SUPERUSER
-from tests.dynamodb import local_aws, table  # noqa: F401 (fixtures)
+from tests.dynamodb import table  # noqa: F401 (a fixture)
+from tests.local.aws_emulator import local_aws  # noqa: F401 (a fixture)
 from tests.planetscale import mariadb, planetscale  # noqa: F401 (fixtures)
 
 ROOT = Path(__file__).parents[1]
@@ -42,13 +43,17 @@ CONFIDENTIAL = re.compile(
 )
 
 
+DEPLOYMENTS = ("shapes", "deployed")  # fixtures that several files share
+
+
 @pytest.hookimpl(tryfirst=True)  # pytest-xdist's own reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Several workers: a file stays on one, as do all that share a deployment; the longest go first."""
     items.sort(key=lambda item: "rehearsal" not in item.path.parts)
     for item in items:
-        group = "shapes" if "shapes" in getattr(item, "fixturenames", ()) else str(item.path)
-        item.add_marker(pytest.mark.xdist_group(group))
+        names = getattr(item, "fixturenames", ())
+        shared = [name for name in DEPLOYMENTS if name in names]
+        item.add_marker(pytest.mark.xdist_group(shared[0] if shared else str(item.path)))
 
 
 @pytest.fixture(scope="session", autouse=True)

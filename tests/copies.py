@@ -40,6 +40,11 @@ def copy_of_template(directory: Path) -> Path:
     return directory
 
 
+def option_pages(directory: Path) -> list[Path]:
+    """The page of each option, without the list of them."""
+    return sorted(path for path in (directory / "docs" / "options").glob("*.md") if path.name != "README.md")
+
+
 def section(document: str, title: str) -> str:
     """The text below a heading of the second level."""
     found = re.search(rf"^## {re.escape(title)}$\n(.*?)(?=^## |\Z)", document, re.MULTILINE | re.DOTALL)
@@ -105,7 +110,7 @@ def broken_links(directory: Path) -> list[str]:
         f"{name}: {target}"
         for name in sorted(files(directory))
         if name.endswith(".md")
-        for target in re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", (directory / name).read_text())
+        for target in re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", FENCE.sub("", (directory / name).read_text()))
         if "://" not in target and not ((directory / name).parent / target).exists()
     ]
 
@@ -130,7 +135,7 @@ def _imports(directory: Path, name: str) -> Iterator[str]:
             base = here[: len(here) - node.level + 1] if node.level else []
             module = ".".join([*base, *([node.module] if node.module else [])])
             if _is_ours(module):
-                yield from (f"{module}.{each.name}" for each in node.names)
+                yield from (module if each.name == "*" else f"{module}.{each.name}" for each in node.names)
 
 
 def _is_ours(module: str) -> bool:

@@ -1,12 +1,11 @@
 """A table such as the template makes, in the local AWS."""
 
 import uuid
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pytest
 
-from tests.local.aws_emulator import REGION, Emulator, running_emulator
+from tests.local.aws_emulator import REGION, Emulator
 
 # tests/infrastructure/test_table.py holds the template to this.
 DEFINITION = {
@@ -70,12 +69,6 @@ def new_table(emulator: Emulator) -> LocalTable:
     name = f"projects-{uuid.uuid4().hex[:8]}"
     emulator.client("dynamodb").create_table(TableName=name, BillingMode="PAY_PER_REQUEST", **DEFINITION)
     return LocalTable(emulator, name)
-
-
-@pytest.fixture(scope="session")
-def local_aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
-    with running_emulator(tmp_path_factory.mktemp("aws")) as emulator:
-        yield emulator
 
 
 @pytest.fixture(scope="session")

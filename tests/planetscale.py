@@ -23,8 +23,12 @@ DATABASE, APPLICATION, MIGRATOR = "projects", "application", "migrator"
 PASSWORD = "not a secret: made for tests @:/?#%"  # what a URL must quote
 
 
-def url(host: str, port: int, *, user: str = APPLICATION, password: str = PASSWORD) -> str:
-    return f"mysql://{quote(user, safe='')}:{quote(password, safe='')}@{host}:{port}/{DATABASE}"
+# Of another database than the service's.
+MIGRATOR_MAY_CHANGE = "GRANT ALL PRIVILEGES ON {}.* TO 'migrator'@'%'"
+
+
+def url(host: str, port: int, *, user: str = APPLICATION, password: str = PASSWORD, database: str = DATABASE) -> str:
+    return f"mysql://{quote(user, safe='')}:{quote(password, safe='')}@{host}:{port}/{database}"
 
 
 @dataclass
@@ -38,11 +42,17 @@ class LocalPlanetScale:
     def __post_init__(self) -> None:
         instance = self.server.instance
         self.host, self.port = instance.address, instance.port
-        self._secrets = self.emulator.client("secretsmanager")
-        self._secrets.create_secret(Name=self.secret_name, SecretString=url(self.host, self.port))
+        self.put_secret(url(self.host, self.port))
 
     def put_secret(self, value: str) -> None:
-        self._secrets.put_secret_value(SecretId=self.secret_name, SecretString=value)
+        client = self.emulator.client("secretsmanager")
+        try:
+            client.put_secret_value(SecretId=self.secret_name, SecretString=value)
+        except client.exceptions.ResourceNotFoundException:
+            client.create_secret(Name=self.secret_name, SecretString=value)
+
+    def url(self, user: str, database: str) -> str:
+        return url(self.host, self.port, user=user, database=database)
 
     @property
     def root_bundle(self) -> str:
@@ -68,7 +78,8 @@ class LocalPlanetScale:
 @contextmanager
 def migrated_mariadb(directory: Path, certificates: Path, **settings: str) -> Iterator[Server]:
     with mariadb_server(directory, certificates, **settings) as server:
-        migrate(as_user(server, MIGRATOR), read(MIGRATIONS))
+        with as_user(server, MIGRATOR) as migrator:
+            migrate(migrator, read(MIGRATIONS))
         yield server
 
 
@@ -88,12 +99,12 @@ def mariadb_server(directory: Path, certificates: Path, **settings: str) -> Serv
     return Server(instance, program(PROGRAM, package=PACKAGE))
 
 
-def as_user(server: Server, user: str, *, database: str = DATABASE) -> Connection:
+def as_user(server: Server, user: str, *, database: str = DATABASE, kind: type[Connection] = Connection) -> Connection:
     """A connection as the service makes it."""
     instance = server.instance
     login = Login(host=instance.address, port=instance.port, database=database, user=user, password=PASSWORD)
     tls = tls_context(str(Path(instance.certificates) / "ca.pem"))
-    connection = Connection.to(login, instance.address, tls, Deadline(10))
+    connection = kind.to(login, instance.address, tls, Deadline(10))
     connection.deadline = Deadline(60)
     return connection
 

@@ -29,14 +29,20 @@ class Answer(NamedTuple):
 class Service:
     """The service's API, spoken by one execution environment."""
 
+    examples = 60  # of each generated request
+
     def __init__(self, environment: ExecutionEnvironment) -> None:
         self.environment = environment
 
     def request(self, method: str, target: str, body: object = None, raw: str | None = None) -> Answer:
         text = raw if raw is not None else json.dumps(body) if body is not None else None
+        status, headers, content = self.send(method, target, text)
+        return Answer(status, headers, json.loads(content) if content else None)
+
+    def send(self, method: str, target: str, text: str | None) -> tuple[int, dict[str, str], str]:
+        """Status, headers and body of the answer."""
         answer = self.environment.invoke(event(method, target, text))
-        content = answer.get("body")
-        return Answer(answer["statusCode"], answer.get("headers", {}), json.loads(content) if content else None)
+        return answer["statusCode"], answer.get("headers", {}), answer.get("body", "")
 
 
 def event(method: str, target: str, body: str | None) -> dict[str, Any]:

@@ -1,11 +1,10 @@
-"""What a request cost its database, as one log line that CloudWatch also reads as metrics (embedded metric format)."""
+"""What a request cost its database."""
 
-import os
-import time
 from dataclasses import dataclass
 from typing import Any
 
-NAMESPACE = "DatabaseClient"
+from lambda_src import embedded_metrics
+
 METRICS = {
     "Connects": "Count",
     "Reconnects": "Count",
@@ -33,21 +32,14 @@ class Figures:
     sqlstate: str | None = None
 
     def as_log_fields(self) -> dict[str, Any]:
-        """Fields for the request's log line. Nothing in them comes from the request.
-
-        Source: Amazon CloudWatch User Guide, "Specification: Embedded metric format".
-        """
-        metrics = [{"Name": name, "Unit": unit} for name, unit in METRICS.items()]
-        directive = {"Namespace": NAMESPACE, "Dimensions": [["FunctionName"]], "Metrics": metrics}
-        return {
-            "_aws": {"Timestamp": time.time_ns() // 1_000_000, "CloudWatchMetrics": [directive]},
-            "FunctionName": os.environ.get("AWS_LAMBDA_FUNCTION_NAME", "unknown"),
+        """Fields for the request's log line, which CloudWatch also reads as metrics. None comes from the request."""
+        metrics = {
             "Connects": self.connects,
             "Reconnects": self.reconnects,
             "Retries": self.retries,
             "DeadlineExceeded": self.deadline_exceeded,
             "ConnectTime": round(self.connect_seconds * 1000, 2),
             "QueryTime": round(self.query_seconds * 1000, 2),
-            "attempts": self.attempts,
-            "sqlstate": self.sqlstate,
         }
+        fields = embedded_metrics.as_log_fields(METRICS, metrics)
+        return {**fields, "attempts": self.attempts, "sqlstate": self.sqlstate}

@@ -47,7 +47,7 @@ class Settings:
         self.root_bundle = root_bundle
         self._secret_name = secret_name
         self._fields: dict[str, str] | None = None
-        self._read_at = 0.0
+        self._read_anew_at = -BETWEEN_READS
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Self:
@@ -77,8 +77,9 @@ class Settings:
 
     def login_was_refused(self) -> bool:
         """Read the secret anew, at most once a second; whether it holds something else now."""
-        if time.monotonic() - self._read_at < BETWEEN_READS:
+        if time.monotonic() - self._read_anew_at < BETWEEN_READS:
             return False
+        self._read_anew_at = time.monotonic()
         before = self._fields
         try:
             self._fields = self._read(self.connect_timeout)
@@ -104,6 +105,5 @@ class Settings:
         return self._fields
 
     def _read(self, timeout: float) -> dict[str, str]:
-        self._read_at = time.monotonic()
         logger.info("reading the secret", extra={"secret": self._secret_name})
         return read_fields(self._secret_name, timeout)

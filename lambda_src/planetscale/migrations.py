@@ -34,6 +34,7 @@ VARIABLES = ("DB_SECRET_NAME",)
 MIGRATIONS = Path(__file__).parent / "sql"
 CONNECT_SECONDS = 10
 LOCK_SECONDS = 120  # for another deployment to end
+TABLE_LOCK_SECONDS = 5  # a statement that waits for a table makes every later one on the table wait behind it
 # Each statement is committed by itself; a transaction that the file begins would hide that.
 NOT_ALLOWED = {
     **dict.fromkeys(("BEGIN", "START", "COMMIT", "ROLLBACK", "SAVEPOINT"), "each statement is committed by itself"),
@@ -91,6 +92,7 @@ def migrate(connection: Connection, migrations: list[Migration]) -> list[str]:
     older version of the service may be deployed again.
     """
     with _lock(connection):
+        _ask(connection, "SET lock_wait_timeout = %s", TABLE_LOCK_SECONDS)  # a year, or a day, by default
         _ask(connection, LEDGER)
         ledger = {
             row[0]: row

@@ -15,6 +15,7 @@ from botocore.exceptions import (
     EndpointConnectionError,
 )
 
+from lambda_src import embedded_metrics
 from lambda_src.deadline import Deadline
 from lambda_src.projects.model import StoreUnavailable
 
@@ -38,7 +39,6 @@ THROTTLED = {
 }
 NOTHING_WAS_SENT = (ConnectTimeoutError, EndpointConnectionError)
 
-NAMESPACE = "DatabaseClient"
 METRICS = {
     "Retries": "Count",
     "Throttles": "Count",
@@ -96,22 +96,15 @@ class Figures:
     seconds: float = 0.0
 
     def as_log_fields(self) -> Json:
-        """Fields for the request's log line, which CloudWatch also reads as metrics. None comes from the request.
-
-        Source: Amazon CloudWatch User Guide, "Specification: Embedded metric format".
-        """
-        metrics = [{"Name": name, "Unit": unit} for name, unit in METRICS.items()]
-        directive = {"Namespace": NAMESPACE, "Dimensions": [["FunctionName"]], "Metrics": metrics}
-        return {
-            "_aws": {"Timestamp": time.time_ns() // 1_000_000, "CloudWatchMetrics": [directive]},
-            "FunctionName": os.environ.get("AWS_LAMBDA_FUNCTION_NAME", "unknown"),
+        """Fields for the request's log line, which CloudWatch also reads as metrics. None comes from the request."""
+        metrics = {
             "Retries": self.retries,
             "Throttles": self.throttles,
             "DeadlineExceeded": self.deadline_exceeded,
             "CapacityUnits": self.capacity_units,
             "QueryTime": round(self.seconds * 1000, 2),
-            "requests": self.requests,
         }
+        return {**embedded_metrics.as_log_fields(METRICS, metrics), "requests": self.requests}
 
 
 class Table:

@@ -7,6 +7,7 @@ import json
 import secrets
 import signal
 import sys
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from psycopg import sql
 from local.neon.servers import Neon
 from local.postgres.server import SUPERUSER, Server, binaries
 
-SECRET = "headroom/local/neon"  # noqa: S105 (its name); local/up/app.py has it too
+SECRET = "local/neon"  # noqa: S105 (its name); local/up/app.py has it too
 DATABASE, OWNER, APPLICATION = "neondb", "neondb_owner", "application"
 MAX_CONNECTIONS = "104"  # of Neon's smallest compute
 
@@ -37,15 +38,16 @@ def main() -> None:
     project = Project(**json.load(sys.stdin))
     directory, logs = Path(project.state) / "neon", Path(project.state) / "logs"
     logs.mkdir(parents=True, exist_ok=True)
-    ended = {signal.SIGTERM, signal.SIGINT}
-    signal.pthread_sigmask(signal.SIG_BLOCK, ended)
+    ended = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: ended.set())
     try:
         with Server(directory, {"max_connections": MAX_CONNECTIONS}) as server:
             password = _prepare(server)
             with Neon(server, Path(project.certificates), logs) as neon:
                 _tell(project, neon, password)
                 print(json.dumps({"ready": True, "ask": _psql(server)}), flush=True)
-                signal.sigwait(ended)
+                ended.wait()
     except (RuntimeError, OSError) as error:
         sys.exit(f"Neon's stand-in did not start: {error}")
 

@@ -45,10 +45,12 @@ class Refused(Exception):
 class Front:
     """A loopback port in front of the Unix socket of PgBouncer, or of PostgreSQL itself.
 
-    `verifier` gives what the database keeps of a role's password, or None for a role that it has not.
+    `verifier` gives what the database keeps of a role's password, or None for a role that it has not; `offer` are the
+    mechanisms of SCRAM that clients may choose from.
     """
 
     def __init__(self, upstream: Path, certificate: Path, key: Path, verifier: Callable[[str], str | None]) -> None:
+        self.offer = (PLUS, PLAIN)
         self._upstream = upstream
         self._verifier = verifier
         self._binding = end_point(certificate)
@@ -101,7 +103,7 @@ class Front:
         # Whoever asks for a role that is not there learns it no sooner than with a wrong password.
         kept = await asyncio.to_thread(self._verifier, user) or nobodys()
         reader, writer = client
-        offer = b"".join(map(c_string, (PLUS, PLAIN))) + b"\0"
+        offer = b"".join(map(c_string, self.offer)) + b"\0"
         writer.write(authentication(Authentication.SASL, offer))
         mechanism, _, rest = (await _password(reader)).partition(b"\0")
         try:

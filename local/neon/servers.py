@@ -31,12 +31,12 @@ class Neon:
         self.pgbouncer = PgBouncer(server, logs / "pgbouncer.log")
         certificate, key = server_certificate(certificates, HOST)
         direct = server.socket_directory / ".s.PGSQL.5432"
-        self._fronts = {
+        self.fronts = {
             socket_path: Front(socket_path, certificate, key, self._verifier)
             for socket_path in (self.pgbouncer.socket, direct)
         }
         self.pooled_port, self.direct_port = free_ports(2)
-        self._ports = dict(zip(self._fronts, (self.pooled_port, self.direct_port), strict=True))
+        self._ports = dict(zip(self.fronts, (self.pooled_port, self.direct_port), strict=True))
         self.sql = SqlEndpoint(server.socket_directory, certificate, key, "127.0.0.1", 0)
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
@@ -71,7 +71,7 @@ class Neon:
         return f"https://{HOST}:{self.sql.port}/sql"
 
     async def _listen(self) -> None:
-        for path, front in self._fronts.items():
+        for path, front in self.fronts.items():
             listener = await asyncio.start_server(front.serve, HOST, self._ports[path], backlog=1024)
             self._listeners.append(listener)
 

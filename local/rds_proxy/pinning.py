@@ -56,6 +56,10 @@ TEMPORARY = "a temporary object is created"
 CREATES_RELATION = {"CreateStmt": "relation", "ViewStmt": "view", "CreateSeqStmt": "sequence", "IntoClause": "rel"}
 CREATES_NAME = {"CreateFunctionStmt": "funcname", "CreateDomainStmt": "domainname", "CreateEnumStmt": "typeName"}
 TRANSACTION_LOCAL = {"TRANSACTION", "TRANSACTION SNAPSHOT"}
+# Every tree that pins has one of these in it. One that has none needs no closer look, however deep it is.
+TELLTALE = re.compile(
+    rf'"(?:{"|".join(STATEMENTS)})":\{{|"relpersistence":"t"|"pg_temp"|"sval":"(?:{"|".join(FUNCTIONS)})"'
+)
 CACHED_STATEMENTS = 2048
 
 Node = dict[str, Any]
@@ -82,10 +86,10 @@ class Pinning:
 
     def _reason(self, text: bytes) -> str | None:
         try:
-            tree = json.loads(parse_sql_json(_decoded(text)))
+            tree = parse_sql_json(_decoded(text))
+            return next(self._reasons(json.loads(tree)), None) if TELLTALE.search(tree) else None
         except (ParseError, ValueError, RecursionError):
             return UNPARSED
-        return next(self._reasons(tree), None)
 
     def _reasons(self, tree: Node) -> Iterator[str]:
         for kind, node in _nodes(tree):

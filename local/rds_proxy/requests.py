@@ -4,7 +4,7 @@ from collections import deque
 from collections.abc import Callable
 
 from local.rds_proxy.messages import HEADER, IDLE, Answer, Request, message
-from local.rds_proxy.pinning import LOAD, NAMED_STATEMENT, TOO_LONG, UNPARSED, Pinning
+from local.rds_proxy.pinning import LOAD, NAMED_STATEMENT, TEXT_LIMIT, TOO_LONG, UNPARSED, Pinning
 
 # Every message of every client is looked at here: names of the module are found faster than those of a class.
 QUERY, SYNC, FUNCTION_CALL = Request.QUERY, Request.SYNC, Request.FUNCTION_CALL
@@ -26,7 +26,9 @@ class Requests:
         self._pinning, self._on_pinned = pinning, on_pinned
         self.outstanding: deque[int] = deque()  # Query, Sync and FunctionCall messages without their ReadyForQuery
         self.is_batch_open = False  # extended-protocol messages were sent since the last Sync
+        self.is_mixed = False  # see _note_mixed
         self._copying_in = False
+        self._parsing = 0  # Parse messages of the client without their ParseComplete
         self._unnamed: bytes | None = None  # the Parse message of the unnamed statement
         self._unnamed_is_here = False  # the borrowed server connection has it, or knows that there is none
         self._unnamed_reason: tuple[str, bytes] | None = None
@@ -48,12 +50,12 @@ class Requests:
 
     def begin(self) -> None:
         """A server connection was borrowed."""
-        self._unnamed_is_here = False
+        self._unnamed_is_here = self.is_mixed = False
         if self._portal_reasons:
             self._portal_reasons.clear()
         if self._unparsed:
             self._unparsed.clear()
-        self._syntax_errors = 0
+        self._syntax_errors = self._parsing = 0
 
     def end(self) -> bool:
         """Whether the server connection can be given back, PostgreSQL being idle: not when the session is pinned."""
@@ -94,12 +96,19 @@ class Requests:
             if data[position + HEADER : position + HEADER + 2] == b"S\0":
                 self._unnamed, self._unnamed_reason = None, None
         elif kind == FUNCTION_CALL:
+            self._note_mixed()
             self.outstanding.append(kind)
         elif kind in END_OF_COPY:
             self._copying_in = False
         return b""
 
+    def _note_mixed(self) -> None:
+        """PostgreSQL is confused afterwards ("unexpected state STARTED"): nobody else is to meet it."""
+        if self.is_batch_open:
+            self.is_mixed = True
+
     def _note_query(self, text: bytes) -> None:
+        self._note_mixed()
         self.outstanding.append(QUERY)
         self.is_batch_open = False
         self._unnamed, self._unnamed_reason = None, None  # a simple query drops the unnamed statement
@@ -125,6 +134,7 @@ class Requests:
             self._pin(*reason)
 
     def _note_parse(self, data: bytes, position: int, end: int) -> bytes:
+        self._parsing += 1
         whole = data[position:end]
         if whole == self._unnamed:  # again the same: nothing new about it
             self._unnamed_is_here = True
@@ -139,8 +149,8 @@ class Requests:
         reason = None if self.pinned_by else self._pinning.reason(text)
         self._unnamed_reason = (reason, text) if reason else None
         self._unnamed, self._unnamed_is_here = whole, True
-        if reason == TOO_LONG:
-            self._pin(reason, text)  # too long to be kept and parsed again elsewhere
+        if reason == TOO_LONG or end - position > 2 * TEXT_LIMIT:
+            self._pin(TOO_LONG, text)  # too long, or with too many types, to be kept and parsed again elsewhere
         return b""
 
     def _bring_unnamed(self) -> bytes:
@@ -162,11 +172,19 @@ class Requests:
         self._copying_in = False
         return status == IDLE and self.is_quiet
 
+    def note_parsed(self) -> None:
+        """Take note of a ParseComplete that is the client's."""
+        self._parsing -= 1
+
     def note_error(self, body: bytes) -> None:
         """Take note of an ErrorResponse."""
         self._copying_in = False
         self.swallow = 0
         self._syntax_errors += SYNTAX_ERROR in body
+        if self._parsing:
+            self._parsing = 0
+            if len(self.outstanding) + self.is_batch_open <= 1:  # no later batch may have parsed another
+                self._unnamed = self._unnamed_reason = None
 
     def note_copy_in(self) -> None:
         """Take note of a CopyInResponse: PostgreSQL reads rows now, and ignores every Sync until they end."""

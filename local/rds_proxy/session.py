@@ -27,10 +27,10 @@ from local.rds_proxy.settings import Settings
 WHOLE = 32 * 1024  # bytes; longer messages are passed on as they come
 HELD_LIMIT = 1024 * 1024  # bytes of a client that waits for a server connection
 # Every message is looked at here: names of the module are found faster than those of a class.
-SYNC, COPY_DATA, TERMINATE, READY = Request.SYNC, Request.COPY_DATA, Request.TERMINATE, Answer.READY_FOR_QUERY
+SYNC, COPY_DATA, TERMINATE = Request.SYNC, Request.COPY_DATA, Request.TERMINATE
+READY, PARSED, CLOSED = Answer.READY_FOR_QUERY, Answer.PARSE_COMPLETE, Answer.CLOSE_COMPLETE
 COUNTED = frozenset((Request.QUERY, Request.EXECUTE))
-MAY_BE_SWALLOWED = frozenset((Answer.PARSE_COMPLETE, Answer.CLOSE_COMPLETE))
-WATCHED = MAY_BE_SWALLOWED | {READY, Answer.ERROR, Answer.PARAMETER_STATUS, Answer.COPY_IN}
+WATCHED = frozenset((READY, PARSED, CLOSED, Answer.ERROR, Answer.PARAMETER_STATUS, Answer.COPY_IN))
 # Without a server connection these mean nothing: libpq sends Flush after a Sync; rows of a COPY that failed come late.
 MEANINGLESS = frozenset((Request.FLUSH, Request.COPY_DATA, Request.COPY_DONE, Request.COPY_FAIL))
 LOGGED_TEXT = 1000  # characters of a statement
@@ -72,7 +72,8 @@ class Session:
         self._to_come = 0  # bytes of a client's message whose beginning was passed on
         self._answer_partial = b""
         self._answer_to_come = 0
-        self._is_over = False
+        self._is_over = False  # the database has said its last words
+        self._is_leaving = False  # the client has said that it leaves, and is yet to get answers
         self._counted_as = "QueryRequestsTLS" if tls else "QueryRequestsNoTLS"
         self._began = self._active = self._asked = self._sent = clock()
 
@@ -159,11 +160,14 @@ class Session:
             self._server.write(data if end - start == len(data) else data[start:end])
 
     def _end_by_message(self, kind: int) -> None:
-        if kind == TERMINATE:
+        if kind != TERMINATE:
+            self.close("08P01", "invalid message length")
+        elif self._requests.outstanding:  # PostgreSQL too answers what was asked before
+            self._is_leaving = True
+            self._client.relay(lambda _: None, self._end)
+        else:
             self._client.close()
             self._end()
-        else:
-            self.close("08P01", "invalid message length")
 
     # from the database
 
@@ -185,7 +189,9 @@ class Session:
                     requests.swallow = 0
                     self._client.write(data[sent:position])
                     sent = end
-                elif kind not in MAY_BE_SWALLOWED:
+                elif kind == PARSED:
+                    requests.note_parsed()
+                elif kind != CLOSED:
                     self._note_answer(kind, data[position + HEADER : end])
             position = end
         if position > size:
@@ -194,7 +200,9 @@ class Session:
             self._client.write(data if position - sent == len(data) else data[sent:position])
         if position < size:
             self._answer_partial = data[position:]
-        if is_idle and not self._to_come:
+        if self._is_leaving and not requests.outstanding:
+            self._end_by_message(TERMINATE)
+        elif is_idle and not self._to_come:
             self._give_back()
 
     def _note_ready(self, status: int) -> bool:
@@ -265,7 +273,8 @@ class Session:
 
     def _give_back(self) -> None:
         if self._server is not None and self._requests.end():
-            self._pool.release(self._unbind(self._server))
+            give_back = self._pool.discard if self._requests.is_mixed else self._pool.release
+            give_back(self._unbind(self._server))
 
     def _unbind(self, server: ServerConnection) -> ServerConnection:
         server.stop_relay()
@@ -289,7 +298,7 @@ class Session:
     def _leave(self, server: ServerConnection) -> None:
         requests = self._requests
         is_clean = server.status == IDLE and requests.is_quiet and not self._to_come and not self._answer_to_come
-        if server.lost or not is_clean or not requests.can_be_reset:
+        if server.lost or not is_clean or requests.is_mixed or not requests.can_be_reset:
             self._pool.discard(server)
         elif requests.pinned_by is not None:
             self._pool.reset(server)

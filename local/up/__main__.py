@@ -24,6 +24,7 @@ STORES = (
     "postgres",
     "dynamodb",
     "neon",
+    "planetscale",
     "prisma",
 )
 BOOTSTRAP_SECONDS, DEPLOY_SECONDS = 180, 600
@@ -45,7 +46,7 @@ def main() -> None:
             case "up":
                 run_here.up(options.port, options.app, options.store)
             case "status":
-                print_status(*run_here.running())
+                print_status(*run_here.running(), run_here.counterpart())
             case "token":
                 say(run_here.running()[0].iam_token())
             case "down":
@@ -93,6 +94,10 @@ class LocalRun:
         if emulator is None:
             raise StepFailed("nothing runs here: `make up` starts it")
         return aws.Account(aws.port_of(emulator), self._state), emulator
+
+    def counterpart(self) -> psutil.Process | None:
+        """What stands in for a database outside AWS, if the store is one."""
+        return Counterpart(self._store.read_text(), self._state).process()
 
     def down(self) -> None:
         """End what `up` started, an `up` that is still at work included."""

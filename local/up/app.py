@@ -9,11 +9,13 @@ from stacks.config import Environment
 from stacks.dynamodb import DynamoDb
 from stacks.environments import LOCAL
 from stacks.neon import Neon
+from stacks.planetscale import PlanetScale
 
 # `local` itself is on PostgreSQL, and in the app that cdk.json names. A fork deletes the line of a store it has not.
 STORES: dict[str, object] = {
     "dynamodb": DynamoDb(max_read_request_units=400, max_write_request_units=200),
-    "neon": Neon(secret_name="headroom/local/neon"),
+    "neon": Neon(secret_name="local/neon"),
+    "planetscale": PlanetScale(secret_name="local/planetscale", migrations_secret_name="local/planetscale/migrations"),
     "prisma": {"api": replace(LOCAL.api, runtime="prisma", connect_timeout_seconds=3, deadline_seconds=4)},
 }
 

@@ -16,6 +16,7 @@ START_SECONDS = 60
 # input, and says {"ready": true} when the secret is there. A fork deletes the line of a store it has not.
 COUNTERPARTS = {
     "neon": "local.neon",
+    "planetscale": "local.planetscale",
 }
 
 

@@ -48,10 +48,11 @@ def _print_table(account: Account, name: str) -> None:
     say(f'  curl -s {signed} {headers} {account.endpoint} -d \'{{"TableName": "{name}"}}\'')
 
 
-def print_status(account: Account, emulator: psutil.Process) -> None:
+def print_status(account: Account, emulator: psutil.Process, counterpart: psutil.Process | None = None) -> None:
     """The processes and the deployed stacks, one a line."""
+    roots = [emulator, *([counterpart] if counterpart else [])]
     say(f"{'process':<28} {'pid':>8}  memory")
-    for process in [emulator, *emulator.children(recursive=True)]:
+    for process in [each for root in roots for each in (root, *root.children(recursive=True))]:
         try:
             memory = process.memory_info().rss / 2**20
             say(f"{_name(process):<28} {process.pid:>8}  {memory:4.0f} MiB")

@@ -182,6 +182,10 @@ def test_only_lines_that_begin_with_accept_accept(text, names):
     assert unaccepted([LOSS], text) == ([] if LOSS.name in names else [LOSS])
 
 
+def test_a_comment_about_nothing_says_so():
+    assert comment("dev", "Number of stacks with differences: 0\n", [], []) == "### dev: no change\n"
+
+
 def test_a_comment_fits_and_stays_inside_its_fence():
     output = "`````\n@somebody\n" + "x" * 100_000 + "\nNumber of stacks with differences: 1\n"
     text = comment("prod", output, [LOSS], [LOSS])

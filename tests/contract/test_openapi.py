@@ -8,7 +8,6 @@ from schemathesis.specs.openapi.checks import positive_data_acceptance
 
 from lambda_src.projects.routes import ROUTE_KEYS
 from tests.conftest import ROOT
-from tests.service import event
 
 CONTRACT = ROOT / "docs" / "openapi.yaml"
 PATHS = yaml.safe_load(CONTRACT.read_text())["paths"]
@@ -26,17 +25,17 @@ def schema(service):
         query = f"?{environ['QUERY_STRING']}" if environ["QUERY_STRING"] else ""
         length = int(environ.get("CONTENT_LENGTH") or 0)
         body = environ["wsgi.input"].read(length).decode(errors="replace") if length else None
-        answer = service.environment.invoke(event(environ["REQUEST_METHOD"], f"{target}{query}", body))
-        start_response(f"{answer['statusCode']} ", list(answer.get("headers", {}).items()))
-        return [answer.get("body", "").encode()]
+        status, headers, text = service.send(environ["REQUEST_METHOD"], f"{target}{query}", body)
+        start_response(f"{status} ", list(headers.items()))
+        return [text.encode()]
 
     return schemathesis.openapi.from_wsgi("/openapi.yaml", application)
 
 
 @pytest.mark.parametrize(("verb", "path"), ROUTES)
-def test_the_service_does_what_its_contract_says(schema, verb, path):
+def test_the_service_does_what_its_contract_says(service, schema, verb, path):
     @given(case=schema[path][verb].as_strategy())
-    @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=service.examples, deadline=None, suppress_health_check=list(HealthCheck))
     def check(case):
         # A schema can't say that a cursor must be signed.
         is_guess = "cursor" in (case.query or {})

@@ -12,7 +12,7 @@ from app import build
 from stacks.config import on_postgres
 from stacks.deployment import DeploymentStage
 from stacks.dynamodb import DynamoDb
-from stacks.environments import DEV, ENVIRONMENTS
+from stacks.environments import DEV, ENVIRONMENTS, SERVICE
 from stacks.neon import Neon
 from stacks.planetscale import PlanetScale
 from stacks.runtime import Runtime
@@ -25,8 +25,8 @@ FIXED = tuple(replace(each, runtime=MACHINE) if each.name == "local" else each f
 # An environment for each option of the template, the way its page in docs/options/ says.
 OPTIONS = (
     replace(DEV, name="dynamodb", store=DynamoDb(max_read_request_units=400, max_write_request_units=200)),
-    replace(DEV, name="neon", store=Neon(secret_name="headroom/dev/neon")),
-    replace(DEV, name="planetscale", store=PlanetScale(secret_name="headroom/dev/planetscale")),
+    replace(DEV, name="neon", store=Neon(secret_name=f"{SERVICE}/dev/neon")),
+    replace(DEV, name="planetscale", store=PlanetScale(secret_name=f"{SERVICE}/dev/planetscale")),
 )
 STACKS = ("data", "service")
 REPOSITORY = "octo-org@123456/octo-repo@456789"

@@ -109,7 +109,6 @@ def sources(tmp_path, monkeypatch):
     recipe = tmp_path / "bundling.py"
     recipe.write_text("")
     monkeypatch.setattr(bundling, "SOURCE", root)
-    monkeypatch.setattr(bundling, "LOCK", root / "requirements.txt")
     monkeypatch.setattr(bundling, "__file__", str(recipe))
     return root
 

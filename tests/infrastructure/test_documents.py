@@ -14,8 +14,10 @@ from stacks import budget as budget_package
 from stacks.budget import __main__ as terminal
 from stacks.budget import costs, prices
 from stacks.budget.instance_classes import instance_class
-from stacks.budget.summary import columns, ladder, plain, tables
+from stacks.budget.report import Estimate, columns
+from stacks.budget.summary import ladder, plain, tables
 from stacks.capacity import Budget
+from stacks.documents import report
 from stacks.environments import ENVIRONMENTS
 from stacks.runbook.__main__ import documents, main, stale, write
 from stacks.runbook.pages import slug
@@ -90,7 +92,7 @@ def test_every_table_has_as_many_cells_in_each_line(texts):
 
 
 def test_the_picture_is_to_scale():
-    image = ET.fromstring(picture(PROD.budget))
+    image = ET.fromstring(picture(report(PROD).charts()))
     space = "{http://www.w3.org/2000/svg}"
     bars = [float(each.get("width")) for each in image.iter(f"{space}rect")][1:]
     labels = [each.text for each in image.iter(f"{space}text")]
@@ -103,7 +105,7 @@ def test_the_picture_is_to_scale():
 
 def test_the_estimate_is_the_sum_of_its_lines():
     lines = costs.monthly(PROD, PROD.budget)
-    assert costs.total(lines) == pytest.approx(sum(each.dollars for each in lines))
+    assert Estimate("each month", lines).total == pytest.approx(sum(each.dollars for each in lines))
     by_name = {each.what: each.dollars for each in lines}
     assert by_name["db.r8g.large and its standby"] == pytest.approx(2 * 0.24 * 730)
     assert by_name["RDS Proxy, 2 vCPUs"] == pytest.approx(2 * 0.015 * 730)
@@ -112,7 +114,7 @@ def test_the_estimate_is_the_sum_of_its_lines():
 def test_a_class_without_a_price_leaves_the_sum_open():
     budget = Budget.of(PROD.budget.plan.changed({"instance": "x2g.large"}))
     assert costs.instance_price(instance_class("x2g.large")) is None
-    assert costs.total(costs.monthly(PROD, budget)) is None
+    assert Estimate("each month", costs.monthly(PROD, budget)).total is None
 
 
 def test_a_larger_class_costs_in_proportion():

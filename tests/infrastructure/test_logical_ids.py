@@ -2,7 +2,9 @@
 
 import pytest
 
-from .synthesis import of_type
+from ci.losses import STATEFUL as HOLDS_STATE
+
+from .synthesis import OPTIONS, of_type, synthesize, templates
 
 STATEFUL = {
     "AWS::RDS::DBInstance": ["DatabaseInstanceAA8A5FDE"],
@@ -41,6 +43,39 @@ def test_what_holds_state_keeps_its_logical_id(data, environment, kind):
 
 def test_the_api_keeps_its_logical_id_and_so_its_address(service):
     assert list(of_type(service, "AWS::ApiGatewayV2::Api")) == ["ApiHttpApi4C294DC0"]
+
+
+# Of every store's two stacks; what an option has not is simply not there.
+OF_OPTIONS = {
+    "AWS::ApiGatewayV2::Api": {"ApiHttpApi4C294DC0"},
+    "AWS::DynamoDB::GlobalTable": {"Table710B521B"},
+    "AWS::Logs::LogGroup": {"ApiAccessLogs50B185DB", "MigrationsMigrateLogs47BA0F11", "ProjectsLogs07B63268"},
+}
+
+
+@pytest.fixture(scope="module")
+def options(tmp_path_factory):
+    return templates(synthesize(tmp_path_factory.mktemp("options"), OPTIONS))
+
+
+@pytest.mark.parametrize("environment", OPTIONS, ids=lambda each: each.name)
+def test_what_holds_state_in_another_store_keeps_its_logical_id(options, environment):
+    for stack in ("data", "service"):
+        template = options[environment.name, stack]
+        for kind in HOLDS_STATE:
+            assert of_type(template, kind).keys() <= OF_OPTIONS.get(kind, set()), kind
+    assert of_type(options[environment.name, "service"], "AWS::ApiGatewayV2::Api")
+
+
+def test_everything_that_outlives_its_stack_counts_as_holding_state(synthesized, options):
+    """So that a pull request that would replace or delete it is stopped: ci/losses.py."""
+    kept = {
+        resource["Type"]
+        for template in (*synthesized.values(), *options.values())
+        for resource in template["Resources"].values()
+        if resource.get("DeletionPolicy") in ("Retain", "Snapshot", "RetainExceptOnCreate")
+    }
+    assert kept <= HOLDS_STATE.keys()
 
 
 def test_a_new_availability_zone_adds_a_subnet_and_changes_none(synthesized):

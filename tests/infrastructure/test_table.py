@@ -8,9 +8,15 @@ from dataclasses import replace
 import pytest
 
 from lambda_src.projects import dynamodb_table
-from stacks import dynamodb
+from stacks import dynamodb_budget
+from stacks.budget.__main__ import text
 from stacks.config import Throttle
-from stacks.dynamodb import DynamoDb, Throughput
+from stacks.documents import report
+from stacks.dynamodb import DynamoDb
+from stacks.dynamodb_budget import PARTITION_SAFE, REFUSED, SPREAD_DEPENDENT, Throughput, refuse_throughput
+from stacks.dynamodb_runbook import TABLE_CHAPTER
+from stacks.runbook.pages import slug
+from stacks.runbook.postgres_pages import POSTGRES_CHAPTER
 from tests import dynamodb as local
 from tests.conftest import ROOT
 
@@ -21,7 +27,7 @@ from .table_changes import refused_changes
 from .test_database import policy_of
 
 TABLE, ALARM = "AWS::DynamoDB::GlobalTable", "AWS::CloudWatch::Alarm"
-PAGE = (ROOT / dynamodb.PAGE).read_text()
+(OPTION,) = [each for each in OPTIONS if isinstance(each.store, DynamoDb)]
 STORE = DynamoDb(max_read_request_units=2000, max_write_request_units=1900)
 NOWHERE = ("AWS::EC2::", "AWS::RDS::", "AWS::SecretsManager::", "AWS::CloudFormation::CustomResource", "Custom::")
 
@@ -68,8 +74,8 @@ def test_every_validator_accepts_it_in_production(tmp_path):
 
 
 def test_a_production_table_that_cannot_be_restored_is_refused(tmp_path):
-    with pytest.raises(RuntimeError, match="a production table can be restored to any moment"):
-        of_prod(tmp_path, recovery_days=0).synth()
+    with pytest.raises(ValueError, match="prod: F04 recovery_days is 0, less than a week: raise recovery_days to 7"):
+        of_prod(tmp_path, recovery_days=0)
 
 
 def test_there_is_no_network_no_database_and_no_secret(data, service):
@@ -93,9 +99,8 @@ def index_of(table):
 
 
 def test_the_table_is_as_the_environment_says(data, tmp_path):
-    (dev,) = OPTIONS
     for table, store, retain in (
-        (only(data, TABLE), dev.store, False),
+        (only(data, TABLE), OPTION.store, False),
         (only(templates(of_prod(tmp_path))["prod", "data"], TABLE), STORE, True),
     ):
         (replica,) = table["Replicas"]
@@ -148,7 +153,7 @@ def test_the_function_is_given_exactly_the_variables_that_it_reads(service):
 
 
 def test_the_shortest_deadline_is_one_attempt_of_the_function():
-    assert dynamodb.SHORTEST_DEADLINE == dynamodb_table.CONNECT_SECONDS + dynamodb_table.READ_SECONDS
+    assert dynamodb_budget.SHORTEST_DEADLINE == dynamodb_table.CONNECT_SECONDS + dynamodb_table.READ_SECONDS
 
 
 def test_the_api_lets_through_what_the_function_can_serve(service):
@@ -156,23 +161,74 @@ def test_the_api_lets_through_what_the_function_can_serve(service):
     assert (stage["ThrottlingRateLimit"], stage["ThrottlingBurstLimit"]) == (40, 10)  # as dev's on PostgreSQL
 
 
-def test_a_table_that_cannot_serve_what_the_api_lets_through_is_refused():
-    (option,) = OPTIONS
-    small = replace(option, store=DynamoDb(max_read_request_units=60, max_write_request_units=119))
-    with pytest.raises(ValueError, match="dynamodb: 40 requests a second") as caught:
-        Throughput.of(small)
-    assert "need 120 units but store.max_read_request_units is 60: raise it to 120, or set throttle.rate to 20" in str(
-        caught.value
-    )
-    assert "store.max_write_request_units is 119" in str(caught.value)
-    assert Throughput.of(replace(small, throttle=Throttle(rate=20))).throttle_rate == 20
+def refusal(environment):
+    with pytest.raises(ValueError, match=f"^{environment.name}: ") as caught:
+        refuse_throughput(Throughput.of(environment))
+    return str(caught.value)
 
 
-def test_a_deadline_that_no_attempt_fits_into_is_refused():
-    (option,) = OPTIONS
-    hasty = replace(option, api=replace(option.api, deadline_seconds=2, connect_timeout_seconds=2))
-    with pytest.raises(ValueError, match=r"api\.deadline_seconds is 2, allowed is 3 and more"):
-        Throughput.of(hasty)
+def test_a_table_that_cannot_serve_what_the_api_lets_through_is_refused(tmp_path):
+    small = replace(OPTION, store=DynamoDb(max_read_request_units=60, max_write_request_units=119))
+    assert refusal(small).splitlines()[:3] == [
+        "dynamodb: the throughput does not hold:",
+        "  T01 40 requests a second that the API lets through × 3 units (a list of 25) need 120 units but "
+        "max_read_request_units is 60: raise max_read_request_units to 120, or lower throttle_rate to 20",
+        "  T02 40 requests a second that the API lets through × 3 units (a creation) need 120 units but "
+        "max_write_request_units is 119: raise max_write_request_units to 120, or lower throttle_rate to 39",
+    ]
+    with pytest.raises(ValueError, match="T01 40 requests a second"):
+        synthesize(tmp_path, [small])
+    held = Throughput.of(replace(small, throttle=Throttle(rate=20)))
+    assert (held.throttle_rate, held.verdict) == (20, PARTITION_SAFE)
+
+
+@pytest.mark.parametrize(
+    ("changes", "id"),
+    [
+        ({"api": {"deadline_seconds": 2}}, "T03"),
+        ({"account_concurrency": 104}, "B01"),
+        ({"name": "prod", "alarm_address": "a@b.test"}, "F02"),
+        ({"name": "prod", "alarm_address": "a@b.test", "retain": True, "store": {"recovery_days": 6}}, "F04"),
+        ({"name": "prod", "retain": True}, "J06"),
+    ],
+)
+def test_what_does_not_hold_is_refused_with_what_repairs_it(changes, id):
+    parts = {name: replace(getattr(OPTION, name), **changes[name]) for name in ("api", "store") if name in changes}
+    environment = replace(OPTION, **{**changes, **parts})
+    assert refusal(environment).startswith(f"{environment.name}: {id} ")
+    (error,) = [each for each in Throughput.of(environment).findings() if each.severity == "error"]
+    for repair in error.repairs:
+        owner = next((name for name in ("api", "store") if hasattr(getattr(environment, name), repair.name)), None)
+        changed = {repair.name: repair.value}
+        repaired = {owner: replace(getattr(environment, owner), **changed)} if owner else changed
+        refuse_throughput(Throughput.of(replace(environment, **repaired)))
+
+
+def test_a_verdict_says_whether_one_tenant_alone_may_make_all_requests():
+    large = replace(OPTION, store=DynamoDb(max_read_request_units=40_000, max_write_request_units=40_000))
+    rates = {333: PARTITION_SAFE, 334: SPREAD_DEPENDENT, 9999: SPREAD_DEPENDENT}
+    found = {rate: Throughput.of(replace(large, throttle=Throttle(rate=rate))) for rate in rates}
+    assert {rate: each.verdict for rate, each in found.items()} == rates
+    assert [each.id for each in found[334].findings()] == ["F02", "J06"]
+    assert [each.id for each in found[9999].findings()] == ["T04", "F02", "J06"]  # more than a new table gives at once
+    assert Throughput.of(replace(OPTION, throttle=Throttle(rate=67))).verdict == REFUSED
+
+
+def region(name):
+    """What stands between two comments of the option's page."""
+    text = (ROOT / "docs" / "options" / "dynamodb.md").read_text()
+    return re.search(rf"<!-- {name} -->\n(.*?)<!-- /{name} -->", text, re.DOTALL)[1].strip()
+
+
+def test_the_throughput_is_counted_with_the_units_that_requests_were_measured_to_take():
+    units = {cells[0]: cells[2] for line in region("costs").splitlines() for cells in [line.strip("| ").split(" | ")]}
+    assert int(units["list, a page of 25"]) == dynamodb_budget.READ_UNITS
+    assert int(units["create"]) == dynamodb_budget.WRITE_UNITS
+
+
+def test_the_options_page_shows_the_budget_of_its_example():
+    expected = f"```text\n{text(report(OPTION), []).strip()}\n```"
+    assert region("budget") == expected, f"put this between the markers of docs/options/dynamodb.md:\n\n{expected}\n"
 
 
 def test_every_impossible_value_is_named():
@@ -182,9 +238,8 @@ def test_every_impossible_value_is_named():
 
 
 def test_there_are_no_connections_to_count():
-    (option,) = OPTIONS
     with pytest.raises(ValueError, match="dynamodb has no connection budget: its store is DynamoDb"):
-        _ = option.budget
+        _ = OPTION.budget
 
 
 # What watches it
@@ -205,11 +260,56 @@ def test_the_table_is_watched_by_its_throughput_and_nothing_of_a_database(servic
         assert (dimension["Name"], found[name]["Threshold"]) == ("TableName", 0)
 
 
-def test_every_alarm_leads_to_a_section_of_the_options_page(service):
-    headings = {line.lstrip("# ").lower().replace(" ", "-") for line in PAGE.splitlines() if line.startswith("## ")}
-    pages = {re.search(r"dynamodb\.md#(\S+)$", each["AlarmDescription"])[1] for each in alarms(service).values()}
-    assert pages == {"when-it-is-throttled", "when-it-fails"}
-    assert pages <= headings
+def test_every_alarm_leads_to_a_page_of_the_runbook(service):
+    found = {re.search(r"docs/runbook\.md#(\S+)$", each["AlarmDescription"])[1] for each in alarms(service).values()}
+    assert {"table-throttling", "table-failure"} < found
+    assert found <= {slug(title) for title in (*POSTGRES_CHAPTER.pages, *TABLE_CHAPTER.pages)}
+
+
+def widgets(service):
+    """The dashboard's, with what only CloudFormation knows left out."""
+    body = only(service, "AWS::CloudWatch::Dashboard")["DashboardBody"]["Fn::Join"][1]
+    return json.loads("".join(part if isinstance(part, str) else "…" for part in body))["widgets"]
+
+
+def test_the_dashboard_follows_the_path_of_a_request_to_the_table_and_draws_the_plan(service):
+    found = {each["properties"]["title"]: each["properties"] for each in widgets(service) if each["type"] == "metric"}
+    assert list(found) == [
+        "Requests a minute",
+        "Latency, ms",
+        "Function: environments in use",
+        "Function: duration, ms",
+        "Table: read units a minute",
+        "Table: reads throttled",
+        "Table: write units a minute",
+        "Table: writes throttled",
+        "Table, as functions see it: attempts",
+        "Table, as functions see it: ms",
+        "API: share of 5xx and 4xx",
+        "Errors of the function and of DynamoDB, throttles, requests without an answer",
+    ]
+    lines = {
+        title: {line["label"]: line["value"] for line in each.get("annotations", {}).get("horizontal", [])}
+        for title, each in found.items()
+    }
+    assert lines["Requests a minute"]["the API's throttle"] == 60 * 40
+    assert lines["Function: environments in use"] == {"reserved": 5}
+    assert lines["Table: read units a minute"] == {
+        "needed at the throttle": 60 * 120,
+        "alarm": 60 * 320,
+        "maximum throughput": 60 * 400,
+        "one tenant's partition": 60 * 3000,
+    }
+    assert lines["Table: write units a minute"]["maximum throughput"] == 60 * 200
+
+
+def test_the_dashboard_shows_the_state_of_every_alarm_and_nothing_of_a_database(service):
+    (states,) = [each for each in widgets(service) if each["type"] == "alarm"]
+    assert len(states["properties"]["alarms"]) == len(alarms(service))
+    body = json.dumps(widgets(service))
+    assert "AWS/RDS" not in body
+    logged = {*dynamodb_table.METRICS}
+    assert {each for each in logged if f'"{each}"' in body} == logged - {"CapacityUnits"}
 
 
 def test_the_address_is_told_of_every_alarm(tmp_path):

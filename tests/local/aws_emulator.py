@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import boto3
+import pytest
 from botocore.config import Config
 
 ROOT = Path(__file__).parents[2]
@@ -91,6 +92,13 @@ def running_emulator(directory: Path) -> Iterator[Emulator]:
     finally:
         if emulator.process.poll() is None:
             emulator.stop()
+
+
+@pytest.fixture(scope="session")
+def local_aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
+    """One for whoever needs nothing of its own in it."""
+    with running_emulator(tmp_path_factory.mktemp("aws")) as emulator:
+        yield emulator
 
 
 def descendants(pid):

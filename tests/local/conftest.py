@@ -260,6 +260,14 @@ def start_proxy(database: Database) -> Iterator[Callable[..., RunningProxy]]:
         running.stop()
 
 
+@pytest.fixture(scope="module")
+def open_proxy(database: Database) -> Iterator[RunningProxy]:
+    """Without TLS and IAM, for the programs of the embedded PostgreSQL, which are built without OpenSSL."""
+    running = RunningProxy.start(database, iam_auth=False, require_tls=False, max_connections_percent=40)
+    yield running
+    running.stop()
+
+
 class RawClient:
     """A client that sends what it is told to, message by message; the startup message is the caller's to choose."""
 

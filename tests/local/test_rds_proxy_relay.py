@@ -1,24 +1,17 @@
 """Whatever a client sends, it gets what PostgreSQL itself would have answered."""
 
-import asyncio
 import datetime
 import decimal
-import os
-import ssl
 import struct
-import subprocess
 import uuid
 from collections.abc import Callable
 from typing import Any
 
-import asyncpg
-import pg8000.native
 import psycopg
 import pytest
 
-from local.postgres.server import binaries
 from local.rds_proxy.messages import Answer, Request, c_string, message
-from tests.local.conftest import HOST, ROLES, Database, RawClient, RunningProxy, eventually
+from tests.local.conftest import Database, RawClient, RunningProxy, eventually
 
 Work = Callable[[psycopg.Connection], Any]
 
@@ -206,120 +199,6 @@ def test_the_answer_is_that_of_a_direct_connection(proxy: RunningProxy, database
     assert not proxy.metrics()["PinnedSessions"]
     connection.close()
     eventually(lambda: proxy.metrics()["DatabaseConnectionsCurrentlyBorrowed"] == 0)
-
-
-async def asyncpg_work(connection: asyncpg.Connection) -> Any:
-    async with connection.transaction():
-        rows = await connection.fetch(
-            "SELECT $1::int AS a, $2::text AS b, $3::timestamptz AS c",
-            1,
-            "b",
-            datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC),
-        )
-    with pytest.raises(asyncpg.DivisionByZeroError):
-        await connection.fetchval("SELECT 1/0")
-    copied = await connection.copy_records_to_table("item", records=[(n, f"name {n}") for n in range(1000)])
-    deleted = await connection.fetchval("WITH gone AS (DELETE FROM item RETURNING 1) SELECT count(*) FROM gone")
-    async with connection.transaction():
-        streamed = [row["id"] async for row in connection.cursor("SELECT id FROM filler ORDER BY id", prefetch=500)]
-    return [dict(row) for row in rows], copied, deleted, streamed
-
-
-@pytest.mark.parametrize("cached_statements", [0, 100])
-def test_asyncpg_gets_the_same_answers(proxy: RunningProxy, database: Database, cached_statements: int) -> None:
-    context = ssl.create_default_context(cafile=database.certificates / "ca.pem")
-
-    async def work(**parameters: Any) -> Any:
-        connection = await asyncpg.connect(
-            user="app", database="one", statement_cache_size=cached_statements, timeout=10, **parameters
-        )
-        try:
-            return await asyncpg_work(connection)
-        finally:
-            await connection.close()
-
-    directory = str(database.server.socket_directory)
-    direct = asyncio.run(work(host=directory, password=ROLES["app"]))
-    assert asyncio.run(work(host=HOST, port=proxy.port, password=proxy.token(), ssl=context)) == direct
-
-
-def pg8000_work(connection: pg8000.native.Connection) -> Any:
-    seen = [connection.run("SELECT :a::int, :b::text, now() > '2020-01-01'", a=1, b="t€xt")]
-    connection.run("START TRANSACTION")
-    connection.run("INSERT INTO item VALUES (:id, :name)", id=1, name="x")
-    with pytest.raises(pg8000.native.DatabaseError) as caught:
-        connection.run("INSERT INTO item VALUES (:id, :name)", id=1, name="x")
-    seen.append(caught.value.args[0]["C"])
-    connection.run("ROLLBACK")
-    seen.append(connection.run("SELECT count(*) FROM item"))
-    return seen
-
-
-def test_pg8000_gets_the_same_answers(proxy: RunningProxy, database: Database) -> None:
-    context = ssl.create_default_context(cafile=database.certificates / "ca.pem")
-    socket = str(database.server.socket_directory / ".s.PGSQL.5432")
-    answers = []
-    for parameters in (
-        {"unix_sock": socket, "password": ROLES["app"]},
-        {"host": HOST, "port": proxy.port, "password": proxy.token(), "ssl_context": context},
-    ):
-        connection = pg8000.native.Connection("app", database="one", timeout=10, **parameters)
-        answers.append(pg8000_work(connection))
-        connection.close()
-    assert answers[1] == answers[0]
-
-
-@pytest.fixture(scope="module")
-def open_proxy(database: Database) -> Any:
-    """Without TLS and IAM, for the programs of the embedded PostgreSQL, which are built without OpenSSL."""
-    running = RunningProxy.start(database, iam_auth=False, require_tls=False, max_connections_percent=40)
-    yield running
-    running.stop()
-
-
-def tool(name: str, port: int | str, *arguments: str, host: str = HOST, text: str = "") -> str:
-    environment = {
-        **os.environ,
-        "PGPASSWORD": ROLES["app"],
-        "PGHOST": host,
-        "PGPORT": str(port),
-        "PGUSER": "app",
-        "PGDATABASE": "one",
-        "PGSSLMODE": "disable",
-        "PSQLRC": os.devnull,
-    }
-    command = [str(binaries() / name), *arguments]
-    done = subprocess.run(command, env=environment, input=text, capture_output=True, text=True, timeout=30)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
-
-
-def test_psql_prints_the_same(open_proxy: RunningProxy, database: Database) -> None:
-    script = (
-        "\\d\nSELECT 1 \\gdesc\nBEGIN; SELECT 2; ROLLBACK;\nCOPY item FROM STDIN;\n1\tone\n\\.\n"
-        "SELECT * FROM item;\nDELETE FROM item;\n\\copy (SELECT 7) TO STDOUT\nSELECT $1 \\bind x \\g\n"
-    )
-    direct = tool("psql", 5432, "-X", host=str(database.server.socket_directory), text=script)
-    assert tool("psql", open_proxy.port, "-X", text=script) == direct
-
-
-def test_pg_dump_writes_the_same(open_proxy: RunningProxy, database: Database) -> None:
-    direct = tool("pg_dump", 5432, host=str(database.server.socket_directory))
-    through = tool("pg_dump", open_proxy.port)
-    # newer releases write a random key, so that psql does not run what a dump did not mean
-    assert [line for line in through.splitlines() if "restrict" not in line] == [
-        line for line in direct.splitlines() if "restrict" not in line
-    ]
-
-
-@pytest.mark.parametrize("mode", ["simple", "extended", "prepared"])
-def test_pgbench_runs_in_each_protocol_mode(open_proxy: RunningProxy, mode: str) -> None:
-    tool("pgbench", open_proxy.port, "-i", "-q")
-    report = tool("pgbench", open_proxy.port, "-n", "-M", mode, "-c", "8", "-t", "25")
-    assert "number of transactions actually processed: 200/200" in report
-    assert "number of failed transactions: 0 " in report
-    pinned = sum("was pinned" in line and "named prepared statement" in line for line in open_proxy.records.lines)
-    assert (pinned > 0) == (mode == "prepared")
 
 
 def test_a_function_call_message_is_answered(proxy: RunningProxy, database: Database) -> None:

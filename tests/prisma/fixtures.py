@@ -4,6 +4,7 @@ import json
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import quote
@@ -11,13 +12,17 @@ from urllib.parse import quote
 import pytest
 
 from local.certificates import server_certificate
+from local.execution_environment import ExecutionEnvironment
 from local.postgres import Server
 from local.prisma.node import HANDLER, counterpart, runtime_client
 from stacks.prisma_build import built, installed
 from tests.conftest import DATABASE, PASSWORD, StandIn, as_superuser
 from tests.local.aws_emulator import REGION, Emulator
+from tests.service import Service, environment
 
 API_KEY = "not a secret either"
+TIMEOUT = 5  # seconds; a request that takes longer fails its test: for a machine with other work
+QUICK = {"DB_DEADLINE_SECONDS": "1.5", "DB_CONNECT_TIMEOUT_SECONDS": "1"}  # where it is waited for often
 
 
 @dataclass
@@ -33,6 +38,36 @@ class OnPrisma:
 @pytest.fixture(scope="session")
 def prisma_proxy(stand_in: StandIn) -> OnPrisma:
     return OnPrisma(stand_in.variables)
+
+
+class LoggedService(Service):
+    """A service whose log can be read."""
+
+    def __init__(self, running: ExecutionEnvironment, log: Path) -> None:
+        super().__init__(running)
+        self._log = log
+
+    def health(self, seconds: float = TIMEOUT) -> tuple[int, str | None]:
+        """The status, and the seconds after which to try again; FunctionError where it takes longer."""
+        event = {"routeKey": "GET /health", "requestContext": {"http": {"method": "GET", "path": "/health"}}}
+        answer = self.environment.invoke(event, seconds)
+        return answer["statusCode"], answer["headers"].get("retry-after")
+
+    def log(self) -> str:
+        return self._log.read_text()
+
+    def last(self, count: int = 1) -> list[dict[str, object]]:
+        """The log's lines about the last requests."""
+        lines = [json.loads(line) for line in self.log().splitlines()]
+        return [line for line in lines if line["message"] == "request"][-count:]
+
+
+@contextmanager
+def started(store: OnPrisma, directory: Path, **changed: str) -> Iterator[LoggedService]:
+    """A function that has initialised."""
+    with environment(store, directory, **changed) as running:
+        running.wait_until_ready()
+        yield LoggedService(running, directory / "function.log")
 
 
 def websocket_role(postgres: Server) -> str:

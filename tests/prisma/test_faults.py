@@ -1,6 +1,5 @@
 """Whatever the database or the proxy does, the function on Prisma answers in time and recovers, as Python's does."""
 
-import json
 import re
 import uuid
 
@@ -10,11 +9,8 @@ from benchmarks.forwarder import Forwarder
 from lambda_src.database import retry
 from local.certificates import root_bundle
 from tests.conftest import APPLICATION, PASSWORD, ROOT, as_superuser, migrated_server, stand_in_before
-from tests.prisma.fixtures import OnPrisma
-from tests.service import Service, environment
+from tests.prisma.fixtures import QUICK, OnPrisma, started
 
-QUICK = {"DB_DEADLINE_SECONDS": "1.5", "DB_CONNECT_TIMEOUT_SECONDS": "1"}  # what is waited for here often
-TIMEOUT = 5  # a request that takes longer fails its test: for a machine with other work
 HOST = "127.0.0.19"
 
 
@@ -35,95 +31,94 @@ def proxy(server, certificates, tmp_path_factory):
     running.stop()
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def network(proxy):
     with Forwarder(("127.0.0.1", proxy.port), listen=(HOST, proxy.port)) as forwarder:
         yield forwarder
 
 
-@pytest.fixture
-def service(proxy, network, tmp_path):
-    with environment(OnPrisma({**proxy.variables, **QUICK}), tmp_path) as running:
-        running.wait_until_ready()
-        yield Service(running)
+@pytest.fixture(scope="module")
+def function(proxy):
+    return OnPrisma({**proxy.variables, **QUICK})
 
 
-def health(service, seconds=TIMEOUT):
-    event = {"routeKey": "GET /health", "requestContext": {"http": {"method": "GET", "path": "/health"}}}
-    answer = service.environment.invoke(event, seconds)
-    return answer["statusCode"], answer["headers"].get("retry-after")
+@pytest.fixture(scope="module")
+def service(function, network, tmp_path_factory):
+    with started(function, tmp_path_factory.mktemp("service")) as running:
+        yield running
 
 
-def logged(tmp_path, message="request"):
-    lines = [json.loads(line) for line in (tmp_path / "function.log").read_text().splitlines()]
-    return [line for line in lines if line["message"] == message]
+@pytest.fixture(autouse=True)
+def is_well_before_and_after(service):
+    assert service.health() == (200, None)
+    yield
+    assert service.health() == (200, None)
 
 
 def test_a_database_that_is_down_is_a_503_until_it_is_back(service, server):
-    assert health(service) == (200, None)
+    assert service.health() == (200, None)
     server.stop()
     try:
-        assert health(service) == (503, "1")
+        assert service.health() == (503, "1")
     finally:
         server.start()
-    assert health(service) == (200, None)
+    assert service.health() == (200, None)
 
 
-def test_a_proxy_that_refuses_is_a_503_until_it_is_back(service, network, tmp_path):
-    assert health(service) == (200, None)
+def test_a_proxy_that_refuses_is_a_503_until_it_is_back(service, network):
+    assert service.health() == (200, None)
     network.refuse()
     network.reset_all()
-    assert health(service) == (503, "1")
+    assert service.health() == (503, "1")
     network.heal()
-    assert health(service) == (200, None)
-    assert [line["sqlstate"] for line in logged(tmp_path)] == [None, "P1001", None]
+    assert service.health() == (200, None)
+    assert [line["sqlstate"] for line in service.last(3)] == [None, "P1001", None]
 
 
-def test_a_function_that_starts_while_the_proxy_refuses_answers_and_recovers(proxy, network, tmp_path):
+def test_a_function_that_starts_while_the_proxy_refuses_answers_and_recovers(function, network, tmp_path):
     network.refuse()
-    with environment(OnPrisma({**proxy.variables, **QUICK}), tmp_path) as cold:
-        cold.wait_until_ready()
-        assert health(Service(cold)) == (503, "1")
+    with started(function, tmp_path) as cold:
+        assert cold.health() == (503, "1")
         network.heal()
-        assert health(Service(cold)) == (200, None)
+        assert cold.health() == (200, None)
 
 
 def test_killed_server_connections_cost_no_request(service, server):
-    assert health(service) == (200, None)
+    assert service.health() == (200, None)
     with as_superuser(server) as connection:
         connection.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = %s", [APPLICATION])
-    assert health(service) == (200, None)
+    assert service.health() == (200, None)
 
 
 @pytest.mark.parametrize("end", ["reset_all", "close_all"])
-def test_a_connection_killed_between_requests_is_replaced_without_a_retry(service, network, end, tmp_path):
-    assert health(service) == (200, None)
+def test_a_connection_killed_between_requests_is_replaced_without_a_retry(service, network, end):
+    assert service.health() == (200, None)
     getattr(network, end)()
-    assert health(service) == (200, None)
-    line = logged(tmp_path)[-1]
+    assert service.health() == (200, None)
+    line = service.last()[0]
     assert (line["Reconnects"], line["Retries"]) == (1, 0)
 
 
-def test_a_network_that_swallows_everything_is_a_503_in_time_and_recovers(service, network, tmp_path):
-    assert health(service) == (200, None)
+def test_a_network_that_swallows_everything_is_a_503_in_time_and_recovers(service, network):
+    assert service.health() == (200, None)
     network.black_hole()
-    assert health(service) == (503, "1")  # on the connection that was open
-    assert health(service) == (503, "1")  # on new ones: connect timeouts, which have no code
+    assert service.health() == (503, "1")  # on the connection that was open
+    assert service.health() == (503, "1")  # on new ones: connect timeouts, which have no code
     network.heal()
-    assert health(service) == (200, None)
-    assert [line["DeadlineExceeded"] for line in logged(tmp_path)] == [0, 1, 1, 0]
-    assert "connection timeout" not in (tmp_path / "function.log").read_text()
+    assert service.health() == (200, None)
+    assert [line["DeadlineExceeded"] for line in service.last(4)] == [0, 1, 1, 0]
+    assert "connection timeout" not in service.log()
 
 
 def test_the_deadline_is_cut_to_what_the_invocation_has_left(service, network):
-    assert health(service) == (200, None)
+    assert service.health() == (200, None)
     network.black_hole()
     # One second is all that Lambda gives; a deadline of three would be a timeout without an answer.
-    assert health(service, seconds=1) == (503, "1")
+    assert service.health(seconds=1) == (503, "1")
     network.heal()
 
 
-def test_a_create_whose_answer_was_lost_is_stored_once_and_answered_201(service, network, server, tmp_path):
+def test_a_create_whose_answer_was_lost_is_stored_once_and_answered_201(service, network, server):
     tenant = f"lost-{uuid.uuid4().hex[:8]}"
     network.cut_next_answer()
     answer = service.request("POST", f"/tenants/{tenant}/projects", {"name": "once"})
@@ -131,7 +126,7 @@ def test_a_create_whose_answer_was_lost_is_stored_once_and_answered_201(service,
     with as_superuser(server) as connection:
         rows = connection.execute("SELECT id::text FROM project WHERE tenant = %s", [tenant]).fetchall()
     assert rows == [(answer.body["id"],)]
-    assert logged(tmp_path)[-1]["Retries"] == 1
+    assert service.last()[0]["Retries"] == 1
 
 
 def test_a_patch_whose_answer_was_lost_counts_one_version(service, network):
@@ -151,19 +146,19 @@ def test_a_delete_whose_answer_was_lost_is_answered_204(service, network):
     assert service.request("DELETE", f"/tenants/acme/projects/{project['id']}").status == 204
 
 
-def test_a_pool_that_is_exhausted_is_a_503_until_it_is_not(service, server, proxy):
-    assert health(service) == (200, None)
+def test_a_pool_that_is_exhausted_is_a_503_until_it_is_not(service, server):
+    assert service.health() == (200, None)
     with as_superuser(server) as connection:
         connection.execute(f"ALTER ROLE {APPLICATION} CONNECTION LIMIT 0")
         connection.execute("SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE usename = 'application'")
         try:
-            assert health(service) == (503, "1")
+            assert service.health() == (503, "1")
         finally:
             connection.execute(f"ALTER ROLE {APPLICATION} CONNECTION LIMIT -1")
-    assert health(service) == (200, None)
+    assert service.health() == (200, None)
 
 
-def test_a_slow_statement_ends_with_the_deadline_and_holds_nothing(service, server, tmp_path):
+def test_a_slow_statement_ends_with_the_deadline_and_holds_nothing(service, server):
     project = service.request("POST", "/tenants/slow/projects", {"name": "a"}).body
     path = f"/tenants/slow/projects/{project['id']}"
     with as_superuser(server) as connection, connection.transaction():
@@ -172,13 +167,12 @@ def test_a_slow_statement_ends_with_the_deadline_and_holds_nothing(service, serv
     assert service.request("PATCH", path, {"name": "does not wait"}).status == 200
 
 
-def test_an_authority_that_is_not_trusted_is_a_503_at_once(proxy, network, tmp_path):
+def test_an_authority_that_is_not_trusted_is_a_503_at_once(function, network, tmp_path):
     other = tmp_path / "other"
     other.mkdir()
-    with environment(OnPrisma({**proxy.variables, **QUICK}), tmp_path, SSL_CERT_FILE=str(root_bundle(other))) as cold:
-        cold.wait_until_ready()
-        assert health(Service(cold)) == (503, "1")
-    line = logged(tmp_path)[-1]
+    with started(function, tmp_path, SSL_CERT_FILE=str(root_bundle(other))) as cold:
+        assert cold.health() == (503, "1")
+        (line,) = cold.last()
     assert (line["sqlstate"], line["Retries"], line["DeadlineExceeded"]) == ("P1011", 0, 0)
 
 
@@ -189,12 +183,12 @@ def test_an_invocation_leaves_nothing_in_a_transaction(service, server):
         assert set(connection.execute(states, [APPLICATION]).fetchall()) == {("idle",)}
 
 
-def test_a_failure_is_logged_without_what_was_sent(service, network, tmp_path):
+def test_a_failure_is_logged_without_what_was_sent(service, network):
     network.refuse()
     network.reset_all()
     assert service.request("POST", "/tenants/acme/projects", {"name": "confidential"}).status == 503
     network.heal()
-    log = (tmp_path / "function.log").read_text()
+    log = service.log()
     assert "database unavailable" in log
     assert not re.search(f"confidential|X-Amz-|{re.escape(PASSWORD)}", log)
 

@@ -1,4 +1,4 @@
-"""The function on Prisma keeps the rules that RDS Proxy needs, and shares tables and cursors with the Python function."""
+"""The function on Prisma keeps the rules that RDS Proxy needs, and shares tables and cursors with Python's."""
 
 import json
 import uuid

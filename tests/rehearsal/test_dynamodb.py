@@ -3,13 +3,20 @@
 import re
 import shlex
 import subprocess
+from contextlib import closing
 
 import pytest
 
+# The whole contract again, through the deployed HTTP API.
+from tests.contract.test_contract import *  # noqa: F403
+from tests.contract.test_cursors import *  # noqa: F403
+from tests.contract.test_isolation import *  # noqa: F403
+from tests.contract.test_openapi import *  # noqa: F403
 from tests.rehearsal.conftest import LocalRun
+from tests.rehearsal.deployed_service import DeployedService
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def on_a_table(tmp_path_factory):
     """The environment `local` on DynamoDB, deployed."""
     run = LocalRun(tmp_path_factory.mktemp("local-dynamodb"))
@@ -20,6 +27,12 @@ def on_a_table(tmp_path_factory):
     code, output = run("down")
     assert code == 0, output
     assert run.processes() == []
+
+
+@pytest.fixture(scope="session")
+def service(on_a_table):
+    with closing(DeployedService(on_a_table.account)) as running:
+        yield running
 
 
 def test_a_project_lives_in_the_deployed_table(on_a_table):

@@ -7,7 +7,18 @@ import subprocess
 import pytest
 
 from tests.conftest import ROOT, free_port
-from tests.copies import Block, blocks, broken_links, commands, copy_of_template, files, mentions, run, section
+from tests.copies import (
+    Block,
+    blocks,
+    broken_links,
+    commands,
+    copy_of_template,
+    files,
+    mentions,
+    option_pages,
+    run,
+    section,
+)
 
 PAGE = ROOT / "docs" / "fork.md"
 ASKS_A_REGISTRY = "make lock"
@@ -20,7 +31,7 @@ TESTS = [
     "tests/infrastructure/test_environments.py",
     "tests/infrastructure/test_snapshots.py",
 ]
-OTHER_WORDS = {"acme-billing": "corner-shop", "Acme billing": "Corner shop", "note": "invoice", "Note": "Invoice"}
+OTHER_WORDS = {"acme-billing": "corner-shop", "Acme billing": "Corner shop", "note": "ticket", "Note": "Ticket"}
 # Where the service's own name must not stand; "headroom:J06" and Headroom are the template's.
 CODE = (
     "app.py",
@@ -90,7 +101,7 @@ class Fork:
 
     def delete_every_option(self):
         before = files(self.directory)
-        for page in sorted((self.directory / "docs" / "options").glob("*.md")):
+        for page in option_pages(self.directory):
             for block in blocks(section(page.read_text(), "Delete it")):
                 if block.language == "console":
                     self.type(block)

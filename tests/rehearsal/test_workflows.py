@@ -20,6 +20,8 @@ from tests.local.aws_emulator import running_emulator
 from tests.rehearsal.workflows import Runner, credentials, jobs, path_with
 
 REPOSITORY = "octo-org@1/octo-repo@2"
+# The CLI is started many times, and what it validates has no bearing here.
+QUICK = {"CDK_VALIDATION": "false", "NODE_COMPILE_CACHE": str(ROOT / "build" / "node-compile-cache")}
 COPIED = ("Makefile", "cdk.json", "package.json", "package-lock.json", "pyproject.toml", "requirements-dev.txt")
 # A small service with a table, so that each step takes seconds; the roles are the template's own.
 APP = f"""
@@ -61,7 +63,7 @@ def runner(account, tmp_path_factory):
         (checkout / name).symlink_to(ROOT / name)
     (checkout / "app.py").write_text(APP)
     bootstrap(account)
-    return Runner(checkout, REPOSITORY, {**account.cdk_environment(), "CDK_VALIDATION": "false"})
+    return Runner(checkout, REPOSITORY, {**account.cdk_environment(), **QUICK})
 
 
 def bootstrap(account):
@@ -160,12 +162,6 @@ def test_a_deployment_is_prepared_read_and_executed_and_a_second_one_finds_nothi
     assert f"{DEV.prefix}-service: nothing changes" in result.output
 
 
-def test_a_pull_request_that_changes_nothing_says_so(runner, deployed):
-    result, comment = pull_request(runner, deployed)
-    assert result.status == 0, result.output
-    assert comment == f"### {DEV.name}: no change\n"
-
-
 def test_a_replaced_table_fails_its_pull_request_until_a_line_accepts_it(runner, another_table, account):
     result, comment = pull_request(runner, another_table, text="I only renamed something")
     assert result.status == 1
@@ -192,8 +188,6 @@ def test_a_replacement_is_not_deployed_until_somebody_names_it(runner, another_t
 
 
 def test_drift_is_found(runner, deployed, account):
-    result = runner.run("drift", "drift", event="schedule", matrix={"environment": deployed})
-    assert result.status == 0, result.output
     parameter = physical_id(account, "service", "AWS::SSM::Parameter")
     account.client("ssm").put_parameter(Name=parameter, Value="by hand", Type="String", Overwrite=True)
     result = runner.run("drift", "drift", event="schedule", matrix={"environment": deployed})

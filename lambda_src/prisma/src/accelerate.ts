@@ -5,8 +5,10 @@ import { withAccelerate } from "@prisma/extension-accelerate";
 import { PrismaClient } from "./generated/client.ts";
 import type { Link } from "./link.ts";
 
-/** A client whose queries are sent to `accelerateUrl`. */
-export function throughAccelerate(accelerateUrl: string): Link {
-  const client = new PrismaClient({ accelerateUrl }).$extends(withAccelerate());
-  return { client: client as unknown as PrismaClient, transports: undefined };
+/** A client whose queries are sent to `accelerateUrl`; throws what kept it from connecting. */
+export async function throughAccelerate(accelerateUrl: string): Promise<Link> {
+  const client = new PrismaClient({ accelerateUrl });
+  // The extension connects by itself when it is added, and nobody hears of it when that fails: the process would end.
+  await client.$connect();
+  return { client: client.$extends(withAccelerate()) as unknown as PrismaClient, transports: undefined };
 }

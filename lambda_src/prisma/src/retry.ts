@@ -33,9 +33,7 @@ const CONNECTION_IS_GONE = new Set([
   "57P01", "57P02", "57P05", "25P03", "25P04",
   "P1008", // no answer
   "P1017", // the server has closed the connection
-  "P6004", // Accelerate: the query timed out
-  "P6005", // Accelerate: the request could not be understood on the way
-  "P5000", "P5010", // Accelerate: no answer
+  "P5010", "P6000", "P6004", // Accelerate: no answer, none that is understood, none in time
   "ECONNRESET", "EPIPE", "ETIMEDOUT",
 ]); // prettier-ignore
 // The database can't serve now; trying again at once would only add to it, or change nothing.
@@ -46,8 +44,9 @@ const UNAVAILABLE = new Set([
   "53200", // out_of_memory
   "P1011", // TLS: the certificate is not to be trusted, and will not be a moment later
   "P5011", // Accelerate: too many requests
-  "P6003", // Accelerate: the plan's limit is reached
+  "P6002", "P6003", // Accelerate: the API key is wrong, the plan's limit is reached
 ]);
+const NOT_TRUSTED = /^(CERT_|DEPTH_ZERO_|ERR_TLS_|HOSTNAME_MISMATCH|INVALID_|SELF_SIGNED_|UNABLE_TO_)/; // Node's codes for TLS
 // Prisma's code is P2010 for whatever fails in $queryRaw, and P2039 for most of what PostgreSQL says: then the SQLSTATE
 // counts, or what kind of failure the driver adapter saw.
 const KINDS: Record<string, string> = {
@@ -62,17 +61,22 @@ const NOT_CONNECTED = new Set([
   "timeout exceeded when trying to connect",
   "timeout expired",
 ]);
+// And when it ended; the last is what Accelerate's extension makes of every failure of its requests.
+const ENDED = /^(Connection terminated unexpectedly|WebSocket|Unable to connect to the Accelerate API)/;
 
 /** Judge an error by its code, and by when it came: `connected` says that a statement could have been sent. */
 export function verdict(error: unknown, connected: boolean): Verdict {
-  const code = codeOf(error);
-  if (UNAVAILABLE.has(code ?? "")) return "unavailable";
-  if (UNDONE.has(code ?? "") || isConnectTimeout(error)) return "retry";
-  if (error instanceof DeadlineExceeded) return connected ? "uncertain" : "retry";
-  if (CONNECTION_IS_GONE.has(code ?? "") || code?.startsWith("08") || isTermination(error)) {
-    return connected ? "uncertain" : "retry";
-  }
+  const code = codeOf(error) ?? "";
+  if (UNAVAILABLE.has(code) || NOT_TRUSTED.test(code)) return "unavailable";
+  if (UNDONE.has(code) || messages(error).some((each) => NOT_CONNECTED.has(each))) return "retry";
+  if (isEnd(error, code)) return connected ? "uncertain" : "retry";
   return "raise";
+}
+
+function isEnd(error: unknown, code: string): boolean {
+  if (error instanceof DeadlineExceeded || CONNECTION_IS_GONE.has(code) || /^(08|UND_ERR_)/.test(code)) return true;
+  // A WebSocket that fails says so by an event, which Neon's driver throws as it is.
+  return error instanceof Event || messages(error).some((each) => ENDED.test(each));
 }
 
 /** Its SQLSTATE if PostgreSQL sent one, else the code of Prisma or Node. */
@@ -89,14 +93,14 @@ export function pause(retry: number): number {
 
 type Fields = Record<string, unknown>;
 
-/** An error, and the errors in it: Prisma keeps the driver's below meta.driverAdapterError and cause. */
+/** An error, and the errors in it: Prisma keeps the driver's below meta.driverAdapterError and cause, an event in error. */
 function causes(error: unknown): Fields[] {
   const found: Fields[] = [];
   let next: unknown = error;
   while (typeof next === "object" && next !== null && found.length < 5) {
     const fields = next as Fields;
     found.push(fields);
-    next = (fields["meta"] as Fields | undefined)?.["driverAdapterError"] ?? fields["cause"];
+    next = (fields["meta"] as Fields | undefined)?.["driverAdapterError"] ?? fields["cause"] ?? fields["error"];
   }
   return found;
 }
@@ -106,12 +110,8 @@ function sqlstateOf(chain: Fields[]): string | undefined {
   return states.filter(isText).find((state) => /^[0-9A-Z]{5}$/.test(state));
 }
 
-function isConnectTimeout(error: unknown): boolean {
-  return causes(error).some((each) => NOT_CONNECTED.has(String(each["message"])));
-}
-
-function isTermination(error: unknown): boolean {
-  return causes(error).some((each) => each["message"] === "Connection terminated unexpectedly");
+function messages(error: unknown): string[] {
+  return causes(error).map((each) => String(each["message"]));
 }
 
 function isText(value: unknown): value is string {
