@@ -25,6 +25,7 @@ NAMES = (
     "serialization",
     "proxy",
     "synth",
+    "dynamodb_lists",
     "prisma",
 )
 FIGURES = ROOT / "build" / "bench.json"

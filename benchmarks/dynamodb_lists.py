@@ -1,4 +1,4 @@
-"""Lists of many projects in DynamoDB, read while somebody writes: `python -m benchmarks.dynamodb_lists`.
+"""Lists of many projects in DynamoDB, read while somebody writes.
 
 What is counted is exact, and the same on every machine: requests, projects shown twice, projects left out. The table is
 the local AWS's; its time is not DynamoDB's, so none is reported.
@@ -39,7 +39,7 @@ COUNTED = ("pages", "requests", "repeated", "twice", "missing", "foreign", "out_
 Ids = Mapping[str, set[str]]  # of projects, by tenant
 
 
-def run(rounds: int = 1, *, projects: int = PROJECTS, tenants: int = TENANTS) -> dict[str, object]:
+def run(rounds: int = 1, *, projects: int = PROJECTS, tenants: int = TENANTS) -> dict[str, dict[str, int]]:
     """Read every tenant's list, and in each round one in pages of 25, while projects are added to all of them."""
     with tempfile.TemporaryDirectory() as directory, _local_aws(Path(directory)) as endpoint, _environment(endpoint):
         name = _new_table()
@@ -49,7 +49,7 @@ def run(rounds: int = 1, *, projects: int = PROJECTS, tenants: int = TENANTS) ->
     result = {"projects_before": projects, "tenants": tenants, "projects_added_meanwhile": added[0], **found}
     for key, value in result.items():
         print(f"{key.replace('_', ' '):<28} {value:>10,}")
-    return dict(result)
+    return {"dynamodb_lists": result}
 
 
 def _read_all(name: str, ids: Ids, rounds: int) -> Counter[str]:

@@ -23,7 +23,8 @@ from local.machine import SOCKET_PATH_LIMIT, launcher
 
 PROGRAM, PACKAGE = "mariadbd", "mariadb-server-core"
 ADMINISTRATOR = "administrator"  # over the Unix socket only
-SYSTEM_TABLES = ("mysql_system_tables.sql", "mysql_system_tables_data.sql")
+SHARES = ("mysql", "mariadb")  # below share/: where a distribution keeps messages and system tables
+SYSTEM_TABLES = ("*_system_tables.sql", "*_system_tables_data.sql")  # mysql_… or, in newer versions, mariadb_…
 START_SECONDS, STOP_SECONDS = 60, 30
 # Small and quick. Rows that were acknowledged survive a crash of the server, though not of the machine.
 SETTINGS = {
@@ -68,7 +69,7 @@ class Server:
         self.directory = Path(instance.directory).absolute()
         self.log = self.directory / "mariadb.log"
         self._program = program
-        self._share = program.parents[1] / "share" / "mysql"
+        self._share = _share(program)
         self._data = self.directory / "data"
         self._process: subprocess.Popen[bytes] | None = None
         self._temporary: tempfile.TemporaryDirectory[str] | None = None
@@ -133,7 +134,7 @@ class Server:
         (draft / "mysql").mkdir(parents=True, mode=0o700)
         _hand_over(draft)
         _hand_over(draft / "mysql")
-        tables = "\n".join((self._share / name).read_text() for name in SYSTEM_TABLES)
+        tables = "\n".join(next(self._share.glob(name)).read_text() for name in SYSTEM_TABLES)
         script = f"SET @auth_root_socket=NULL, @skip_auth_anonymous='Y';\nUSE mysql;\n{tables}\n"
         command = [*launcher(end="TERM"), *self._arguments(draft), "--bootstrap", "--innodb-log-file-size=8M"]
         with self.log.open("ab") as log:
@@ -177,6 +178,15 @@ class Server:
         beside.mkdir(exist_ok=True, mode=0o700)
         _hand_over(beside)
         return beside
+
+
+def _share(program: Path) -> Path:
+    """The folder with the server's messages and system tables."""
+    shares = [program.resolve().parents[1] / "share" / name for name in SHARES]
+    for share in shares:
+        if all(any(share.glob(name)) for name in SYSTEM_TABLES):
+            return share
+    raise RuntimeError(f"{program} comes without its system tables, which are in none of {', '.join(map(str, shares))}")
 
 
 def connect(socket: Path | str, database: str) -> Any:

@@ -15,7 +15,8 @@ from stacks.dynamodb import DynamoDb
 from stacks.external_stacks import ExternalServiceStack, ExternalStack, acknowledge_external
 from stacks.neon import Neon
 from stacks.planetscale import PlanetScale
-from stacks.prisma_accelerate import Accelerate, AccelerateServiceStack, accelerate_stack
+from stacks.prisma_accelerate import Accelerate
+from stacks.prisma_accelerate_stacks import AccelerateServiceStack, accelerate_stack
 from stacks.service_stack import ServiceStack
 from stacks.table_stacks import TableServiceStack, TableStack, acknowledge_table
 

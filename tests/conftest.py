@@ -24,6 +24,7 @@ from local.postgres.__main__ import Instance, prepare
 from local.postgres.server import SUPERUSER
 from tests.dynamodb import table  # noqa: F401 (a fixture)
 from tests.local.aws_emulator import local_aws  # noqa: F401 (a fixture)
+from tests.neon import neon, neon_http, neon_servers  # noqa: F401 (fixtures)
 from tests.planetscale import mariadb, planetscale  # noqa: F401 (fixtures)
 
 ROOT = Path(__file__).parents[1]

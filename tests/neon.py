@@ -10,7 +10,7 @@ import pytest
 
 from local.neon.servers import Neon
 from local.postgres import Server
-from tests.conftest import APPLICATION, DATABASE, PASSWORD
+from tests import conftest
 from tests.debian import program
 from tests.local.aws_emulator import REGION, Emulator
 
@@ -28,7 +28,7 @@ class ByUrl:
     secret: str = field(default_factory=lambda: f"headroom/{uuid.uuid4().hex}")
 
     def __post_init__(self) -> None:
-        self.url = self.url or self.neon.url(APPLICATION, PASSWORD, DATABASE)
+        self.url = self.url or self.neon.url(conftest.APPLICATION, conftest.PASSWORD, conftest.DATABASE)
         self.sql_endpoint = self.sql_endpoint or self.neon.sql_endpoint
         text = json.dumps({"url": self.url, "sql_endpoint": self.sql_endpoint})
         self.emulator.client("secretsmanager").create_secret(Name=self.secret, SecretString=text)

@@ -85,7 +85,7 @@ class Settings:
             self._fields = self._read(self.connect_timeout)
         except SecretUnavailable as error:
             logger.warning("secret not read", extra={"error": str(error)})
-        return self._fields != before
+        return before is not None and self._fields != before
 
     def url(self, timeout: float) -> Url:
         """The parts of the URL."""

@@ -2,7 +2,7 @@
 
 import socket
 import ssl
-from typing import Any, Self
+from typing import Self
 
 import pymysql
 from pymysql.constants import CR, FIELD_TYPE

@@ -142,7 +142,8 @@ class Database:
 
     def _read_secret(self, deadline: Deadline) -> Login:
         self.figures.secret_reads += 1
-        return Login.read(self._settings.secret_name, max(SHORTEST_WAIT, deadline.remaining()))
+        # Half for connecting and half for the answer.
+        return Login.read(self._settings.secret_name, max(SHORTEST_WAIT, deadline.remaining() / 2))
 
     def _open(self, login: Login, deadline: Deadline) -> Connection:
         addresses = resolve(login.host, login.port, deadline.remaining())

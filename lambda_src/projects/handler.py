@@ -62,6 +62,5 @@ def respond(event: Event, store: Store) -> Response:
     except Exception as error:  # noqa: BLE001 (the edge: the caller gets an answer whatever happened)
         # Where it happened, but not the message: a database's messages quote values of the row.
         where = [f"{frame.filename}:{frame.lineno}" for frame in traceback.extract_tb(error.__traceback__)]
-        state = getattr(error, "sqlstate", None)
-        logger.error("unexpected", extra={"exception": type(error).__name__, "sqlstate": state, "where": where[-5:]})  # noqa: TRY400
+        logger.error("unexpected", extra={"exception": type(error).__name__, "where": where[-5:]})  # noqa: TRY400
         return problem(500, "internal-error", "Something went wrong here", "it is in the log under this request's id")

@@ -107,7 +107,8 @@ class Front:
         writer.write(authentication(Authentication.SASL, offer))
         mechanism, _, rest = (await _password(reader)).partition(b"\0")
         try:
-            exchange = Server(Verifier.of(kept), mechanism.decode(), self._binding)
+            binding = self._binding if PLUS in self.offer else None
+            exchange = Server(Verifier.of(kept), mechanism.decode(), binding)
             challenge = exchange.challenge(rest[LENGTH.size :].decode())
             writer.write(authentication(Authentication.SASL_CONTINUE, challenge.encode()))
             proof = exchange.verify((await _password(reader)).decode())

@@ -43,10 +43,11 @@ class Verifier:
 class Server:
     """The server's half of one exchange: `challenge` answers the client's first message, `verify` its second.
 
-    `binding` is what a client that binds the channel must have hashed. After `verify`, `client_key` is the client's.
+    `binding` is what a client that binds the channel must have hashed, None where that was not offered. After `verify`,
+    `client_key` is the client's.
     """
 
-    def __init__(self, verifier: Verifier, mechanism: str, binding: bytes) -> None:
+    def __init__(self, verifier: Verifier, mechanism: str, binding: bytes | None) -> None:
         self._verifier = verifier
         self._mechanism = mechanism
         self._binding = binding
@@ -58,9 +59,9 @@ class Server:
         """The salt and the nonce."""
         flag, authorization, bare = [*first.split(",", 2), "", ""][:3]
         nonce = dict(part.split("=", 1) for part in bare.split(",") if "=" in part).get("r", "")
-        # "y": the client could bind and believes that we can't. Somebody has removed our offer.
-        allowed = ("p=tls-server-end-point",) if self._mechanism == PLUS else ("n",)
-        if flag not in allowed or not nonce:
+        # "y": the client could bind and believes that we can't. If we have offered it, somebody has removed that.
+        without = ("n",) if self._binding is not None else ("n", "y")
+        if flag not in (("p=tls-server-end-point",) if self._mechanism == PLUS else without) or not nonce:
             raise PasswordRefused("malformed first message, or another channel binding than was agreed on")
         self._header, self._nonce = f"{flag},{authorization},", nonce + secrets.token_urlsafe(18)
         self._exchanged = [bare, f"r={self._nonce},s={self._verifier.salt},i={self._verifier.iterations}"]
@@ -69,7 +70,7 @@ class Server:
     def verify(self, final: str) -> str:
         """The server's own proof."""
         without_proof, _, proof = final.rpartition(",p=")
-        bound = self._header.encode() + (self._binding if self._mechanism == PLUS else b"")
+        bound = self._header.encode() + ((self._binding or b"") if self._mechanism == PLUS else b"")
         if without_proof != f"c={base64.b64encode(bound).decode()},r={self._nonce}":
             raise PasswordRefused("bound to another channel")
         exchanged = ",".join([*self._exchanged, without_proof]).encode()

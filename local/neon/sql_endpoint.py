@@ -5,6 +5,7 @@ Source: the requests of @neondatabase/serverless 1.2.0, which a test sends here,
 
 import contextlib
 import json
+import select
 import socket
 import ssl
 import threading
@@ -301,9 +302,7 @@ def _decoded(value: bytes | None) -> str:
 
 
 def _has_ended(connection: psycopg.Connection) -> bool:
-    """Whether PostgreSQL has said goodbye to an idle connection."""
-    try:
-        connection.pgconn.consume_input()
-    except psycopg.OperationalError:
-        return True
-    return connection.pgconn.status != pq.ConnStatus.OK
+    """Whether PostgreSQL has said goodbye to an idle connection, which otherwise has nothing to say."""
+    poll = select.poll()
+    poll.register(connection.pgconn.socket, select.POLLIN)
+    return bool(poll.poll(0))

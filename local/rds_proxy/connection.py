@@ -125,7 +125,7 @@ class Connection(asyncio.Protocol):
 
     def write(self, data: bytes) -> None:
         """Send, or drop when the peer has left."""
-        if not self.lost:
+        if data and not self.lost:
             self.transport.write(data)
 
     def pause(self) -> None:

@@ -116,8 +116,10 @@ class LocalRun:
         log = self._logs / "aws.log"
         command = [str(ROOT / ".venv-emulator" / "bin" / "python"), "-m", "local.aws", "--port", str(account.port)]
         command += ["--state", str(self._state), "--python", str(ROOT / ".venv" / "bin" / "python")]
+        # Node.js is there where the machine has none.
+        path = os.pathsep.join([str(ROOT / ".venv" / "bin"), os.environ.get("PATH", os.defpath)])
         with step("local AWS", log):
-            emulator = processes.start(command, log, {**os.environ, "PYTHONPATH": str(ROOT)})
+            emulator = processes.start(command, log, {**os.environ, "PYTHONPATH": str(ROOT), "PATH": path})
             processes.save(emulator, self._emulator)
             try:
                 wait_until_ready(emulator, log)

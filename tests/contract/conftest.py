@@ -4,7 +4,6 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.neon import neon, neon_http, neon_servers  # noqa: F401 (fixtures)
 from tests.prisma.fixtures import prisma_accelerate, prisma_proxy, prisma_websocket  # noqa: F401 (fixtures)
 from tests.service import Service, environment
 

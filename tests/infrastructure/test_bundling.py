@@ -200,9 +200,8 @@ def test_functions_share_one_asset_that_is_put_together_once(tmp_path, capsys):
     assert capsys.readouterr().err.count("bundled lambda_src for Python") == 1
 
 
-def test_a_failing_install_says_which_command_and_why(tmp_path, monkeypatch):
+def test_a_failing_install_says_which_command_and_why(tmp_path):
     lock = tmp_path / "requirements.txt"
     lock.write_text("psycopg\n")
-    monkeypatch.setattr(bundling, "LOCK", lock)
     with pytest.raises(RuntimeError, match=r"bundling lambda_src failed at .*uv pip install(.|\n)*require-hashes"):
-        bundle(RUNTIME, Path(tmp_path / "zip"))
+        bundle(RUNTIME, Path(tmp_path / "zip"), str(lock))

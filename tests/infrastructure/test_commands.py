@@ -16,7 +16,7 @@ from tests.copies import Block, blocks, commands
 # Written for a reader's copy of the template, and carried out there by tests/rehearsal/test_fork.py.
 IN_A_COPY = {"docs/fork.md"}
 # Commands that need nothing of this project, or that a test executes: "Delete it" in test_options_deleted.py.
-NOT_OURS = {"cat", "cd", "curl", "git", "perl", "psql", "rm", "."}
+NOT_OURS = {"cat", "cd", "curl", "git", "neonctl", "perl", "pscale", "psql", "rm", "."}
 CDK = {"bootstrap", "deploy", "destroy", "diff", "drift", "import", "list", "ls", "synth"}
 OF_MAKE = re.compile(r"^([A-Z]+)=")
 FOLDERS = ("app.py", "stacks/", "lambda_src/", "local/", "docs/", "tests/", "benchmarks/", "ci/", ".github/", ".ci/")

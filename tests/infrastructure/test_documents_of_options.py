@@ -16,7 +16,7 @@ from stacks.budget import prices
 from stacks.documents import DOCUMENTS, report
 from stacks.runbook.__main__ import DOCS, of_environments
 from stacks.runbook.pages import slug
-from stacks.stage import STACKS
+from stacks.stage import STACKS, EnvironmentStage
 
 from .synthesis import OPTIONS, synthesize
 
@@ -114,12 +114,10 @@ def test_a_what_if_of_any_store_changes_the_answer(ask, name):
 
 def test_a_warning_of_any_store_is_said_at_synth(tmp_path):
     told = [replace(each, alarm_address="operations@example.com") for each in OPTIONS]
-    assembly = synthesize(tmp_path, told).synth()
-    for stage in told:
-        (service,) = [
-            each for each in assembly.get_nested_assembly(f"assembly-{stage.name}").stacks if "Service" in each.id
-        ]
-        assert any("J06" in str(each.entry.data) for each in service.messages), stage.name
+    stages = [each for each in synthesize(tmp_path, told).node.children if isinstance(each, EnvironmentStage)]
+    assert [each.node.id for each in stages] == NAMES
+    for stage in stages:
+        assert any("J06" in str(each.data) for each in stage.service.node.metadata), stage.node.id
 
 
 def test_the_budget_needs_no_cdk():

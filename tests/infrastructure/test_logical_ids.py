@@ -4,7 +4,7 @@ import pytest
 
 from ci.losses import STATEFUL as HOLDS_STATE
 
-from .synthesis import OPTIONS, of_type, synthesize, templates
+from .synthesis import FIXED, OPTIONS, of_type, synthesize, templates
 
 STATEFUL = {
     "AWS::RDS::DBInstance": ["DatabaseInstanceAA8A5FDE"],
@@ -79,7 +79,7 @@ def test_everything_that_outlives_its_stack_counts_as_holding_state(synthesized,
 
 
 def test_a_new_availability_zone_adds_a_subnet_and_changes_none(synthesized):
-    two, three = (of_type(synthesized[name, "data"], "AWS::EC2::Subnet") for name in ("staging", "prod"))
+    two, three = (of_type(synthesized[name, "data"], "AWS::EC2::Subnet") for name in ("dev", "prod"))
     assert len(two) == 2
     assert len(three) == 3
     assert two.keys() < three.keys()
@@ -94,7 +94,7 @@ def test_two_environments_share_no_physical_name(synthesized):
         if key in resource.get("Properties", {})
     ]
     exports = [output["Export"]["Name"] for each in synthesized.values() for output in outputs(each)]
-    assert len(names) == 4 * 6  # environments; instance, its two log groups, proxy, its log group, API
+    assert len(names) == len(FIXED) * 6  # environments; instance, its two log groups, proxy, its log group, API
     assert len(set(names)) == len(names)
     assert len(set(exports)) == len(exports)
 

@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from stacks.alarm_plan import alarm_plans
+from lambda_src import embedded_metrics
+from stacks.alarm_plan import CLIENT, alarm_plans
 from stacks.capacity import Budget
 from stacks.environments import PROD
+from stacks.metrics import NAMESPACES
 
 from .synthesis import FIXED, of_type, only, synthesize, templates
 
@@ -196,9 +198,9 @@ def test_an_environment_without_an_address_has_alarms_and_tells_nobody(synthesiz
 
 
 def test_an_environment_with_an_address_of_its_own_is_told_there(tmp_path):
-    staging = next(each for each in FIXED if each.name == "staging")
-    found = templates(synthesize(tmp_path, [replace(staging, alarm_address="team@corp.test")]))
-    assert only(found["staging", "data"], "AWS::SNS::Subscription")["Endpoint"] == "team@corp.test"
+    dev = next(each for each in FIXED if each.name == "dev")
+    found = templates(synthesize(tmp_path, [replace(dev, alarm_address="team@corp.test")]))
+    assert only(found["dev", "data"], "AWS::SNS::Subscription")["Endpoint"] == "team@corp.test"
 
 
 def test_the_dashboard_follows_the_path_of_a_request(widgets):
@@ -240,3 +242,10 @@ def test_what_the_templates_reserve_is_what_the_budget_counts(data, service, env
         for each in of_type(template, "AWS::Lambda::Function").values()
     ]
     assert sum(reserved) == environment.budget.reserved_concurrency
+
+
+def test_what_functions_log_is_read_under_the_name_that_they_log_it_with():
+    line = embedded_metrics.as_log_fields({"Retries": "Count"}, {"Retries": 2})
+    (directive,) = line["_aws"]["CloudWatchMetrics"]
+    assert directive["Namespace"] == NAMESPACES[CLIENT]
+    assert {*directive["Dimensions"][0], *(each["Name"] for each in directive["Metrics"])} < line.keys()

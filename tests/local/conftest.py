@@ -148,6 +148,7 @@ class RunningProxy:
         cls,
         database: Database,
         clock: Callable[[], float] = time.time,
+        monotonic: Callable[[], float] = time.monotonic,
         credentials: Credentials | None = None,
         **settings: Any,
     ) -> "RunningProxy":
@@ -163,7 +164,8 @@ class RunningProxy:
             **settings,
         }
         access_keys = AccessKeys(database.access_keys) if values.get("iam_auth", True) else None
-        proxy = Proxy(Settings(**values), credentials or FileCredentials(database.credentials), access_keys, clock)
+        found = credentials or FileCredentials(database.credentials)
+        proxy = Proxy(Settings(**values), found, access_keys, clock, monotonic)
         loop = uvloop.new_event_loop()
         thread = threading.Thread(target=loop.run_forever)
         thread.start()

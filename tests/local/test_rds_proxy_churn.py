@@ -15,12 +15,13 @@ import pytest
 from local.rds_proxy.connection import Connection
 from local.rds_proxy.server_connection import ServerConnection
 from local.rds_proxy.session import Session
-from tests.local.conftest import Database, RawClient, RunningProxy, eventually
+from tests.local.conftest import HOST, Database, RawClient, RunningProxy, eventually, make_token
 from tests.local.test_rds_proxy_command import connect, running
 
 THREADS = 8
 # An hour of 50 execution environments whose connections live for 4 minutes is 750 of them.
-WARM_UP, AN_HOUR, STATEMENTS = 250, 750, 10
+WARM_UP, AN_HOUR, STATEMENTS = 250, 750, 5
+ROUNDS = 6
 GROWTH_LIMIT = 6 * 1024 * 1024  # bytes; 1,000 clients at once take ten times as much
 CLIENTS = 1000
 
@@ -52,7 +53,7 @@ def test_nothing_of_a_client_stays_however_it_leaves(proxy: RunningProxy, monkey
     leave_in_every_way()
     eventually(lambda: proxy.metrics()["ClientConnections"] == 0)
     before = counts()
-    for _ in range(20):
+    for _ in range(ROUNDS):
         leave_in_every_way()
     eventually(lambda: proxy.metrics()["ClientConnections"] == 0)
     eventually(lambda: counts() <= before)
@@ -63,9 +64,10 @@ def test_nothing_of_a_client_stays_however_it_leaves(proxy: RunningProxy, monkey
 
 def test_memory_stays_flat_over_an_hour_of_churn(database: Database, tmp_path: Path) -> None:
     with running(database, tmp_path / "log") as (process, ready), ThreadPoolExecutor(THREADS) as threads:
+        token = make_token(HOST, ready["port"], "app")
 
         def come_and_go(number: int) -> None:
-            with connect(database, ready["port"]) as client:
+            with connect(database, ready["port"], token) as client:
                 for statement in range(STATEMENTS):
                     client.execute(f"SELECT {statement} AS column_{random.randrange(10**9)}")
                 if number % 10 == 0:
@@ -81,9 +83,9 @@ def test_memory_stays_flat_over_an_hour_of_churn(database: Database, tmp_path: P
 def test_a_thousand_clients_share_the_server_connections(database: Database, tmp_path: Path) -> None:
     half = running(database, tmp_path / "log", max_connections_percent="50")
     with half as (_, ready), ThreadPoolExecutor(THREADS) as threads:
-        clients = list(threads.map(lambda _: connect(database, ready["port"]), range(CLIENTS)))
-        answers = list(threads.map(lambda client: client.execute("SELECT 1").fetchone(), clients))
-        backends = set(threads.map(lambda client: client.execute("SELECT pg_backend_pid()").fetchone(), clients))
+        token = make_token(HOST, ready["port"], "app")
+        clients = list(threads.map(lambda _: connect(database, ready["port"], token), range(CLIENTS)))
+        answers = list(threads.map(lambda client: client.execute("SELECT 1, pg_backend_pid()").fetchone(), clients))
         list(threads.map(lambda client: client.close(), clients))
-    assert answers == [(1,)] * CLIENTS
-    assert len(backends) <= 15
+    assert [one for one, _ in answers] == [1] * CLIENTS
+    assert len({backend for _, backend in answers}) <= 15

@@ -143,16 +143,6 @@ async def types_of_ones_own(connection: psycopg.AsyncConnection) -> Any:
         await connection.execute("DROP TYPE pair; DROP TYPE mood")
 
 
-async def two_phases(connection: psycopg.AsyncConnection) -> Any:
-    await connection.set_autocommit(False)
-    await connection.tpc_begin("transaction")
-    await connection.execute("SELECT 1")
-    with pytest.raises(psycopg.NotSupportedError):  # max_prepared_transactions is 0
-        await connection.tpc_prepare()
-    await connection.rollback()
-    await connection.set_autocommit(True)
-
-
 ASYNC_WORK: tuple[AsyncWork, ...] = (
     errors,
     nested_transactions,
@@ -162,7 +152,6 @@ ASYNC_WORK: tuple[AsyncWork, ...] = (
     copies,
     kinds_of_cursors,
     types_of_ones_own,
-    two_phases,
 )
 
 

@@ -51,13 +51,13 @@ def running(database: Database, log: Path, **changed: str | None) -> Iterator[tu
             process.terminate()
 
 
-def connect(database: Database, port: int) -> psycopg.Connection:
+def connect(database: Database, port: int, token: str | None = None) -> psycopg.Connection:
     return psycopg.connect(
         host=HOST,
         port=port,
         user="app",
         dbname="one",
-        password=make_token(HOST, port, "app"),
+        password=token or make_token(HOST, port, "app"),
         sslmode="verify-full",
         sslrootcert=str(database.certificates / "ca.pem"),
         autocommit=True,

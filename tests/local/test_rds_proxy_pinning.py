@@ -91,6 +91,7 @@ PINS_NOT = [
     "LOCK TABLE item",
     "SELECT * FROM pg_temp.t",
     f"SELECT '{'x' * 16_375}'",
+    f"SELECT {'+'.join(['1'] * 5000)}",
 ]
 LOCAL = [
     "SET LOCAL work_mem = '1MB'",

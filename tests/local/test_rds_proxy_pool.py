@@ -250,6 +250,25 @@ def test_a_client_is_closed_at_the_end_of_its_life_but_not_in_a_request(start_pr
     eventually(lambda: proxy.metrics()["ClientConnections"] == 0)
 
 
+def test_a_client_lives_for_24_hours_however_busy_it_is(start_proxy: StartProxy) -> None:
+    hours = 0.0
+    proxy = start_proxy(monotonic=lambda: time.monotonic() + 3600 * hours, idle_client_timeout=8 * 3600)
+
+    def look_at_the_clock() -> None:
+        for session in tuple(proxy.proxy.sessions):
+            session.close_when_due()
+
+    client = proxy.connect()
+    assert client.execute("SELECT 1").fetchone() == (1,)  # by now its life has begun
+    for hours in (7, 14, 21, 23.9):  # noqa: B007 - the clock reads it
+        proxy.loop.call_soon_threadsafe(look_at_the_clock)
+        assert client.execute("SELECT 1").fetchone() == (1,)
+    hours = 24.1
+    proxy.loop.call_soon_threadsafe(look_at_the_clock)
+    with pytest.raises(psycopg.OperationalError, match="the client connection is older than 86400 s"):
+        client.execute("SELECT 1")
+
+
 def test_clients_outlive_a_restart_of_the_database(proxy: RunningProxy, database: Database) -> None:
     idle, busy, pinned = (proxy.connect() for _ in range(3))
     pinned.execute("SET work_mem = '5MB'")
@@ -495,6 +514,20 @@ def test_a_server_connection_is_not_read_while_its_new_client_has_much_to_read()
 
 def resident_bytes() -> int:
     return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
+
+
+def test_the_response_latency_includes_the_wait_for_a_server_connection(one_connection: RunningProxy) -> None:
+    holder, waiter = one_connection.connect(), one_connection.connect()
+    holder.execute("BEGIN")
+    with ThreadPoolExecutor(1) as threads:
+        answer = threads.submit(waiter.execute, "SELECT 1")
+        eventually(lambda: one_connection.metrics()["ClientsWaiting"] == 1)
+        holder.execute("SELECT pg_sleep(0.2)")
+        holder.execute("COMMIT")
+        answer.result(10)
+    metrics = one_connection.metrics()
+    waited = (metrics["QueryResponseLatency"] - metrics["QueryDatabaseResponseLatency"]) * metrics["QueryRequests"]
+    assert waited > 150_000  # microseconds
 
 
 def test_latencies_and_requests_are_counted(start_proxy: StartProxy) -> None:

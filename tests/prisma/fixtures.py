@@ -93,9 +93,7 @@ def prisma_websocket(postgres: Server, local_aws: Emulator, certificates: Path, 
     with counterpart(
         "relay", directory / "log", packages=installed(), certificate=certificate, key=key, upstream=upstream
     ) as port:
-        url = (
-            f"postgresql://{websocket_role(postgres)}:{quote(PASSWORD)}@database.example.org/{DATABASE}?sslmode=require"
-        )
+        url = f"postgresql://{websocket_role(postgres)}:{quote(PASSWORD)}@database.example.org/{DATABASE}?sslmode=require&channel_binding=require"
         relay = {"NEON_MODE": "connection", "NEON_WEBSOCKET_PROXY": f"127.0.0.1:{port}/v2"}
         yield OnPrisma({**of_secret(local_aws, certificates, url), **relay})
 
@@ -110,8 +108,8 @@ def prisma_accelerate(
         yield OnPrisma(of_secret(local_aws, certificates, url))
 
 
-def wait_until(condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + 20
+def wait_until(condition: Callable[[], object], seconds: float = 20) -> None:
+    deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "it did not happen in time"
         time.sleep(0.01)

@@ -1,7 +1,10 @@
 """Whatever the database or the proxy does, the function on Prisma answers in time and recovers, as Python's does."""
 
+import contextlib
 import re
+import signal
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -9,7 +12,7 @@ from benchmarks.forwarder import Forwarder
 from lambda_src.database import retry
 from local.certificates import root_bundle
 from tests.conftest import APPLICATION, PASSWORD, ROOT, as_superuser, migrated_server, stand_in_before
-from tests.prisma.fixtures import QUICK, OnPrisma, started
+from tests.prisma.fixtures import QUICK, OnPrisma, started, wait_until
 
 HOST = "127.0.0.19"
 
@@ -91,11 +94,18 @@ def test_killed_server_connections_cost_no_request(service, server):
 
 
 @pytest.mark.parametrize("end", ["reset_all", "close_all"])
-def test_a_connection_killed_between_requests_is_replaced_without_a_retry(service, network, end):
-    assert service.health() == (200, None)
+def test_a_connection_killed_while_the_environment_is_frozen_is_replaced_without_a_retry(service, network, end):
+    """Lambda freezes an environment between requests: it hears of the end and of the next request at once."""
+    process, waiting = service.environment.process, service.environment._invocations
+    process.send_signal(signal.SIGSTOP)
     getattr(network, end)()
-    assert service.health() == (200, None)
-    line = service.last()[0]
+    with ThreadPoolExecutor(1) as thread:
+        answer = thread.submit(service.health)
+        with contextlib.suppress(AssertionError):  # where it was stopped before it asked for the next, it asks later
+            wait_until(waiting.empty, seconds=1)
+        process.send_signal(signal.SIGCONT)
+        assert answer.result() == (200, None)
+    (line,) = service.last()
     assert (line["Reconnects"], line["Retries"]) == (1, 0)
 
 
@@ -164,6 +174,7 @@ def test_a_slow_statement_ends_with_the_deadline_and_holds_nothing(service, serv
     with as_superuser(server) as connection, connection.transaction():
         connection.execute("SELECT FROM project WHERE tenant = 'slow' FOR UPDATE")
         assert service.request("PATCH", path, {"name": "waits"}).status == 503
+        assert service.health() == (200, None)  # on a connection that does not wait
     assert service.request("PATCH", path, {"name": "does not wait"}).status == 200
 
 

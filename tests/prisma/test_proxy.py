@@ -8,7 +8,7 @@ import pytest
 
 from benchmarks.forwarder import Forwarder
 from tests.conftest import as_superuser, stand_in_before
-from tests.prisma.fixtures import OnPrisma
+from tests.prisma.fixtures import QUICK, OnPrisma, started
 from tests.service import Service, environment
 
 HOST = "127.0.0.18"
@@ -112,6 +112,37 @@ def test_a_connection_older_than_allowed_is_replaced(proxy, network, tmp_path):
         assert counts.connections == 1
     line = json.loads((tmp_path / "function.log").read_text().splitlines()[-1])
     assert (line["Reconnects"], line["Retries"]) == (1, 0)
+
+
+CLOCK = """
+import {{ readFileSync }} from "node:fs";
+const Real = Date, now = () => Real.now() + Number(readFileSync("{file}", "utf8"));
+globalThis.Date = class extends Real {{
+  constructor(...words) {{ super(...(words.length ? words : [now()])); }}
+  static now() {{ return now(); }}
+}};
+"""
+
+
+def test_each_connection_has_a_token_of_its_own(proxy, network, tmp_path):
+    """By a clock that is late: a token that it dates has expired when it is made."""
+    late, clock = tmp_path / "late", tmp_path / "clock.mjs"
+    clock.write_text(CLOCK.format(file=late))
+
+    def is_right_by(minutes):
+        late.write_text(str(-60_000 * minutes))
+
+    is_right_by(0)
+    store = OnPrisma({**proxy.variables, **QUICK, "NODE_OPTIONS": f"--import {clock.as_uri()}"})
+    with started(store, tmp_path) as running:
+        assert running.health() == (200, None)
+        is_right_by(20)
+        assert running.health() == (200, None)  # on the connection that was open
+        network.reset_all()
+        assert running.health() == (503, "1")
+        is_right_by(0)
+        assert running.health() == (200, None)
+    assert "X-Amz-" not in (tmp_path / "function.log").read_text()
 
 
 def test_a_list_that_began_in_one_language_goes_on_in_the_other(service, proxy, tmp_path, tenant):

@@ -65,11 +65,11 @@ def network(way, request):
 @pytest.fixture(scope="module")
 def function(way, network, postgres, local_aws, certificates):
     port, password = network.address[1], quote(PASSWORD)
-    role = websocket_role(postgres) if way == "websocket" else APPLICATION
+    role = websocket_role(postgres)
     url = {
-        "websocket": f"postgresql://{role}:{password}@database.example.org/{DATABASE}?sslmode=require",
+        "websocket": f"postgresql://{role}:{password}@database.example.org/{DATABASE}?sslmode=require&channel_binding=require",
         "accelerate": f"prisma://127.0.0.1:{port}/?api_key={quote(API_KEY)}",
-        "tcp": f"postgresql://{role}:{password}@127.0.0.1:{port}/{DATABASE}?sslmode=require",
+        "tcp": f"postgresql://{role}:{password}@127.0.0.1:{port}/{DATABASE}?sslmode=require&channel_binding=require",
     }[way]
     neon = {"NEON_MODE": "connection", "NEON_WEBSOCKET_PROXY": f"127.0.0.1:{port}/v2"} if way == "websocket" else {}
     return OnPrisma({**of_secret(local_aws, certificates, url), **neon, **QUICK})
@@ -149,3 +149,36 @@ def test_the_url_is_in_no_log(service, network):
     network.heal()
     log = service.log()
     assert not [secret for secret in (PASSWORD, quote(PASSWORD), API_KEY, quote(API_KEY)) if secret in log]
+
+
+@pytest.mark.parametrize("way", ["websocket", "tcp"], indirect=True, scope="module")
+def test_a_rotated_password_costs_no_request(service, function, postgres, local_aws):
+    new = "rotated, and still not a secret"
+    with as_superuser(postgres) as connection:
+        connection.execute(f"ALTER ROLE over_websocket PASSWORD '{new}'")
+        rewrite(function, local_aws, quote(PASSWORD), quote(new))
+        kill = "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE usename = 'over_websocket'"
+        connection.execute(kill)
+        try:
+            assert service.health() == (200, None)
+        finally:
+            connection.execute(f"ALTER ROLE over_websocket PASSWORD '{PASSWORD}'")
+            rewrite(function, local_aws, quote(new), quote(PASSWORD))
+            connection.execute(kill)
+
+
+@pytest.mark.parametrize("way", ["accelerate"], indirect=True, scope="module")
+def test_a_wrong_key_is_a_503_until_the_secret_has_the_right_one(function, local_aws, tmp_path):
+    rewrite(function, local_aws, quote(API_KEY), "wrong")
+    with started(function, tmp_path) as cold:
+        assert cold.health() == (503, "1")
+        rewrite(function, local_aws, "=wrong", f"={quote(API_KEY)}")
+        assert cold.health() == (200, None)
+
+
+def rewrite(function, local_aws, before, after):
+    """Change the URL in the function's secret."""
+    client, name = local_aws.client("secretsmanager"), function.variables["DB_SECRET_NAME"]
+    text = client.get_secret_value(SecretId=name)["SecretString"]
+    assert before in text
+    client.put_secret_value(SecretId=name, SecretString=text.replace(before, after))

@@ -21,7 +21,6 @@ from tests.copies import (
 )
 
 PAGE = ROOT / "docs" / "fork.md"
-ASKS_A_REGISTRY = "make lock"
 # `make test` is this test's own, and minutes long: what a fork of its own name and resource could break, stands for it.
 TESTS = [
     "tests/contract/test_notes.py",
@@ -84,7 +83,7 @@ class Fork:
         """The commands of a block; returns what they said."""
         said = ""
         for command in commands(block):
-            if command.startswith(ASKS_A_REGISTRY):
+            if command.startswith(ASK_A_REGISTRY):
                 continue
             environment = {"PORT": str(self.port), "MAKEFLAGS": ""}
             said += run(self.stands_for(command), self.directory, environment)

@@ -2,6 +2,7 @@
 
 import pytest
 
+from stacks.environments import SERVICE
 from stacks.prisma_build import BUILD, ROOT, built
 
 ON_PRISMA = 'api=replace(environments.DEV.api, runtime="prisma", connect_timeout_seconds=3, deadline_seconds=4)'
@@ -25,7 +26,7 @@ def on_prisma(shapes):
 
 def function(shapes):
     functions = shapes.client("lambda").list_functions()["Functions"]
-    (found,) = [each for each in functions if each["FunctionName"].startswith("headroom-dev-service-Projects")]
+    (found,) = [each for each in functions if each["FunctionName"].startswith(f"{SERVICE}-dev-service-Projects")]
     return found
 
 
@@ -42,5 +43,5 @@ def test_an_environment_that_moves_to_prisma_serves_what_it_had(shapes, on_prism
     assert shapes.request("dev", "PATCH", path, {"name": "renamed", "version": 1})[1]["version"] == 2
     assert shapes.request("dev", "DELETE", path)[0] == 204
     assert shapes.request("dev", "GET", path)[0] == 404
-    log = (shapes.account.state / "logs").glob("rds-proxy-headroom-dev-*.log")
+    log = (shapes.account.state / "logs").glob(f"rds-proxy-{SERVICE}-dev-*.log")
     assert not [line for each in log for line in each.read_text().splitlines() if "was pinned" in line]

@@ -6,12 +6,16 @@ from pathlib import Path
 import pytest
 from botocore.exceptions import ClientError
 
-from stacks.environments import SERVICE
+from stacks.environments import DEV, SERVICE
 from tests.rehearsal.shapes import app_of, wait_until
 
 # The sources of the first release, as `git archive` wrote them: app.py, cdk.json, stacks, lambda_src.
 FIRST_RELEASE = Path(__file__).parent / "releases" / "0.1.0.tar.gz"
-FIRST = 'name="first", cidr="10.40.0.0/20"'
+# With the names of today: a fork has its own, and its first release had this template's.
+FIRST = (
+    f'name="first", cidr="10.40.0.0/20", service="{SERVICE}", region="{DEV.region}", '
+    f'store=replace(environments.DEV.store, master_user="{DEV.master_user}")'
+)
 
 
 def test_an_environment_of_the_first_release_is_upgraded_with_its_data_and_destroyed_without_a_trace(shapes, tmp_path):

@@ -29,6 +29,8 @@ FILES = {
 }
 CREDENTIALS = "aws-actions/configure-aws-credentials"
 SECONDS = 300
+# GitHub's reference, "Workflow syntax", jobs.<job_id>.steps[*].shell: what is not said is not the same as bash.
+SHELLS = {None: ["bash", "-e", "-c"], "bash": ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c"]}
 
 
 def load(name: str) -> dict[str, Any]:
@@ -79,7 +81,8 @@ class Runner:
                 environment |= self._use(action, step, description, event, context)
                 continue
             words = {name: str(evaluate(value, context)) for name, value in step.get("env", {}).items()}
-            step_status, output, values = self._execute(step["run"], {**environment, **words})
+            shell = step.get("shell", found.get("defaults", {}).get("run", {}).get("shell"))
+            step_status, output, values = self._execute(step["run"], {**environment, **words}, shell)
             context["steps"][step.get("id")] = {"outputs": values}
             printed.append(output)
             status = status or step_status
@@ -91,7 +94,7 @@ class Runner:
             composite = yaml.safe_load((ROOT / action.removeprefix("$/") / "action.yml").read_text())
             for each in composite["runs"]["steps"]:
                 if "run" in each:
-                    status, output, _ = self._execute(each["run"], self.variables)
+                    status, output, _ = self._execute(each["run"], self.variables, each["shell"])
                     assert status == 0, output
                 else:
                     assert each["uses"].partition("@")[0] in FILES
@@ -106,12 +109,12 @@ class Runner:
         assert action in FILES, f"what does {action} do?"
         return {}
 
-    def _execute(self, script: str, variables: dict[str, str]) -> tuple[int, str, dict[str, str]]:
+    def _execute(self, script: str, variables: dict[str, str], shell: str | None) -> tuple[int, str, dict[str, str]]:
         assert "${{" not in script, "an expression in a script is code that somebody else may write"
         output, summary = self.checkout / ".output", self.checkout / ".summary"
         output.write_text("")
         found = subprocess.run(
-            ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", script],
+            [*SHELLS[shell], script],
             cwd=self.checkout,
             env={**variables, "GITHUB_OUTPUT": str(output), "GITHUB_STEP_SUMMARY": str(summary), "CI": "true"},
             stdin=subprocess.DEVNULL,

@@ -1,10 +1,10 @@
-"""Lists stay exact over many projects of many tenants; `python -m benchmarks.dynamodb_lists` does it with 100,000."""
+"""Lists stay exact over many projects of many tenants; `python -m benchmarks dynamodb_lists` does it with 100,000."""
 
 from benchmarks import dynamodb_lists
 
 
 def test_a_page_is_one_request_and_no_list_is_wrong_while_others_write():
-    found = dynamodb_lists.run(2, projects=3_000, tenants=15)
+    found = dynamodb_lists.run(2, projects=3_000, tenants=15)["dynamodb_lists"]
     wrong = {name: found[name] for name in ("twice", "missing", "foreign", "out_of_order")}
     assert wrong == dict.fromkeys(wrong, 0)
     assert found["pages"] >= 15 + 2 * 8

@@ -99,7 +99,7 @@ def test_a_refusing_network_is_a_503_until_it_is_back(service, network):
 
 
 def test_a_network_that_swallows_everything_is_a_503_in_time_and_recovers(database, network, tmp_path):
-    with environment(database, tmp_path, DB_DEADLINE_SECONDS="1") as running:
+    with environment(database, tmp_path, DB_DEADLINE_SECONDS="1.5") as running:
         service = Service(running)
         assert get(service) == (200, None)
         network.black_hole()
@@ -245,11 +245,14 @@ def test_a_secret_that_is_absent_or_of_no_use_is_a_503_until_it_is_mended(databa
     assert "confidential" not in log
 
 
-def test_a_read_only_database_is_a_503_for_writes_until_it_is_writable(service, server):
+def test_a_read_only_database_is_connected_to_anew_and_a_503_for_writes_until_it_is_writable(service, server, shared):
+    """What was the primary before a failover says so to those who are still connected to it."""
     assert get(service) == (200, None)
     ask(server, "SET GLOBAL read_only = 1")
     try:
         assert service.request("POST", PROJECTS, {"name": "a"}).status == 503
+        line = logged(shared[2])[-1]
+        assert (line["error"], line["Reconnects"]) == (1290, line["Retries"])
     finally:
         ask(server, "SET GLOBAL read_only = 0")
     assert service.request("POST", PROJECTS, {"name": "a"}).status == 201

@@ -105,6 +105,19 @@ def test_an_impostor_is_unavailable_and_never_hears_the_password(impostor, maria
     assert PASSWORD not in caplog.text
 
 
+def test_a_secrets_manager_that_does_not_answer_is_unavailable_at_the_deadline(mariadb, local_aws, monkeypatch):
+    planetscale = LocalPlanetScale(mariadb, local_aws)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        variables = {**planetscale.variables, "AWS_ENDPOINT_URL": f"http://127.0.0.1:{silent.getsockname()[1]}"}
+        for name, value in variables.items():
+            monkeypatch.setenv(name, value)
+        with (
+            pytest.raises(DatabaseUnavailable, match="SecretUnavailable"),
+            Database(Settings.from_environment()).session(Deadline(0.5)) as session,
+        ):
+            session.run("SELECT 1", {}, idempotent=True)
+
+
 @contextlib.contextmanager
 def dripping_server():
     """Says one byte at a time, for as long as somebody listens."""

@@ -4,6 +4,7 @@ import { DeadlineExceeded, type Deadline } from "./deadline.ts";
 import { Figures } from "./figures.ts";
 import type { PrismaClient } from "./generated/client.ts";
 import { type Link, link } from "./link.ts";
+import { isRefusedPassword } from "./retry.ts";
 import type { ProxySettings, SecretSettings } from "./settings.ts";
 
 /** `figures` counts what has happened since they were last taken. */
@@ -38,6 +39,7 @@ export class Database {
       return await deadline.limit(this.#run(work));
     } catch (error) {
       if (error instanceof DeadlineExceeded) this.#link?.transports?.endAll();
+      if ("secretName" in this.#settings && isRefusedPassword(error)) this.#forget();
       throw error;
     } finally {
       this.figures.queryTime += performance.now() - this.#sendingBegan;
@@ -49,6 +51,12 @@ export class Database {
     await this.#link.transports?.freshen(this.#settings.connectionMaxAge);
     this.#couldSend = this.#link.transports?.isOpen ?? true;
     return await work(this.#link.client);
+  }
+
+  /** Let the next attempt read the secret again: its password may have been rotated. */
+  #forget(): void {
+    this.#link?.transports?.endAll();
+    this.#link = undefined;
   }
 
   #connected(): void {

@@ -21,6 +21,8 @@ const UNDONE = new Set([
   "P1001", // Prisma can't reach the server
   "P1002", // nor in time
   "P2037", // too many connections
+  "P1000", // and wrong in this URL; also
+  "P6002", // Accelerate's API key: the secret is read again
   "P6008", // Accelerate can't connect to the database, or is starting
   "ECONNREFUSED",
   "ENOTFOUND",
@@ -44,7 +46,7 @@ const UNAVAILABLE = new Set([
   "53200", // out_of_memory
   "P1011", // TLS: the certificate is not to be trusted, and will not be a moment later
   "P5011", // Accelerate: too many requests
-  "P6002", "P6003", // Accelerate: the API key is wrong, the plan's limit is reached
+  "P6003", // Accelerate: the plan's limit is reached
 ]);
 const NOT_TRUSTED = /^(CERT_|DEPTH_ZERO_|ERR_TLS_|HOSTNAME_MISMATCH|INVALID_|SELF_SIGNED_|UNABLE_TO_)/; // Node's codes for TLS
 // Prisma's code is P2010 for whatever fails in $queryRaw, and P2039 for most of what PostgreSQL says: then the SQLSTATE
@@ -84,6 +86,11 @@ export function codeOf(error: unknown): string | undefined {
   const chain = causes(error);
   const kind = chain.map((each) => KINDS[String(each["kind"])]).find(isText);
   return sqlstateOf(chain) ?? kind ?? chain.map((each) => each["code"] ?? each["errorCode"]).find(isText);
+}
+
+/** Whether the password or key was refused: in a secret there may be a new one. */
+export function isRefusedPassword(error: unknown): boolean {
+  return ["28000", "28P01", "P1000", "P6002"].includes(codeOf(error) ?? "");
 }
 
 /** Milliseconds to wait before the `retry`-th retry (1, 2, …): exponential with full jitter. */
