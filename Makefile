@@ -6,7 +6,7 @@ PYTHON ?= python3
 PORT ?= 4566
 STORE ?= postgres
 # Tests wait much: more workers than a small machine has cores, up to the number of long rehearsals.
-WORKERS := --numprocesses 3 --dist loadgroup --no-loadscope-reorder
+WORKERS := --numprocesses 3 --dist loadscope --no-loadscope-reorder
 ENV ?= dev
 BIN := $(CURDIR)/.venv/bin
 # Two installations at once would break each other; the second waits.

@@ -6,7 +6,7 @@ from typing import Any, Protocol, Self
 
 from stacks.alarm_plan import CLIENT, AlarmPlan, api_alarms, function_alarms
 from stacks.budget.plan import Workload
-from stacks.capacity import ANSWER_SECONDS, UNRESERVED_CONCURRENCY, Demand
+from stacks.capacity import UNRESERVED_CONCURRENCY, Demand
 from stacks.config import MIGRATIONS_CONCURRENCY, NO_WORKLOAD, Environment
 from stacks.refusal import refuse
 
@@ -99,11 +99,6 @@ class ExternalBudget:
             yield (
                 f"api.keeps_session_state is True, and {self.pool.name} gives each transaction another session: "
                 "do without SET, temporary tables, LISTEN, cursors and prepared statements"
-            )
-        if workload.deadline_seconds + ANSWER_SECONDS > workload.timeout_seconds:
-            yield (
-                f"api.timeout_seconds is {workload.timeout_seconds}, and a request may take its deadline of "
-                f"{workload.deadline_seconds} s and {ANSWER_SECONDS} s to answer: raise it, or lower the deadline"
             )
 
     def _too_few_connections(self, workload: Workload) -> str | None:

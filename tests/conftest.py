@@ -9,11 +9,14 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import boto3
 import psycopg
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 from lambda_src.migrations.handler import MIGRATIONS
 from lambda_src.migrations.roles import ensure_roles
@@ -47,14 +50,31 @@ CONFIDENTIAL = re.compile(
 DEPLOYMENTS = ("shapes", "deployed")  # fixtures that several files share
 
 
-@pytest.hookimpl(tryfirst=True)  # pytest-xdist's own reads the groups
+class ByDeployment(LoadScopeScheduling):
+    """Several workers: a file stays on one, as do all files that share a deployment.
+
+    Not `--dist loadgroup`: pytest-xdist 3.8 writes groups into an attribute that pytest 9.2 does not read, and each test
+    would go to any worker.
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        return group(nodeid.partition("::")[0])
+
+
+@cache
+def group(file: str) -> str:
+    """The deployment that a file's tests or fixtures ask for, or the file itself."""
+    text = (ROOT / file).read_text()
+    return next((name for name in DEPLOYMENTS if re.search(rf"^def \w+\([^)]*\b{name}\b", text, re.MULTILINE)), file)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByDeployment:
+    return ByDeployment(config, log)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Several workers: a file stays on one, as do all that share a deployment; the longest go first."""
+    """The longest go first."""
     items.sort(key=lambda item: "rehearsal" not in item.path.parts)
-    for item in items:
-        names = getattr(item, "fixturenames", ())
-        shared = [name for name in DEPLOYMENTS if name in names]
-        item.add_marker(pytest.mark.xdist_group(shared[0] if shared else str(item.path)))
 
 
 @pytest.fixture(scope="session", autouse=True)

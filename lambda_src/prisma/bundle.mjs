@@ -6,7 +6,7 @@ await build({
   outfile: "dist/index.mjs",
   bundle: true,
   platform: "node",
-  target: "node22.12",
+  target: "node22",
   format: "esm", // as CommonJS it would break at load: Prisma's runtime asks for import.meta.url
   // and what is CommonJS inside (pg) asks for require
   banner: { js: 'import { createRequire } from "node:module"; const require = createRequire(import.meta.url);' },

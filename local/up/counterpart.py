@@ -14,7 +14,7 @@ from local.up.steps import StepFailed, step
 START_SECONDS = 60
 # Store -> the module that stands in for its provider. It reads one JSON object, with the names below, on its standard
 # input, and says {"ready": true} when the secret is there. A fork deletes the line of a store it has not.
-COUNTERPARTS = {
+COUNTERPARTS: dict[str, str] = {
     "neon": "local.neon",
     "planetscale": "local.planetscale",
 }

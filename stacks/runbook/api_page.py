@@ -71,13 +71,13 @@ def _operation(verb: str, path: str, item: Json, operation: Json, document: Json
         schema = operation["requestBody"]["content"]["application/json"]["schema"]
         yield "<p>Body, JSON:</p>"
         yield _fields(schema)
-    rows = []
+    answers: list[tuple[str, ...]] = []
     for status, answer in operation["responses"].items():
         found = _resolved(answer, document)
         kinds = [f"{_code(kind)} {_kind(each['schema'])}" for kind, each in found.get("content", {}).items()]
         headers = [f"header {_code(name)}" for name in found.get("headers", {})]
-        rows.append((_code(status), _text(found["description"]), "<br>".join([*kinds, *headers])))
-    yield _table(("answer", "when", "with"), rows)
+        answers.append((_code(status), _text(found["description"]), "<br>".join([*kinds, *headers])))
+    yield _table(("answer", "when", "with"), answers)
 
 
 def _schema(name: str, schema: Json) -> Iterator[str]:

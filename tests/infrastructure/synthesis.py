@@ -23,11 +23,11 @@ ROOT = Path(__file__).parents[2]
 MACHINE = Runtime(python="3.12", architecture="x86_64")
 FIXED = tuple(replace(each, runtime=MACHINE) if each.name == "local" else each for each in on_postgres(ENVIRONMENTS))
 # An environment for each option of the template, the way its page in docs/options/ says.
-OPTIONS = (
+OPTIONS = [
     replace(DEV, name="dynamodb", store=DynamoDb(max_read_request_units=400, max_write_request_units=200)),
     replace(DEV, name="neon", store=Neon(secret_name=f"{SERVICE}/dev/neon")),
     replace(DEV, name="planetscale", store=PlanetScale(secret_name=f"{SERVICE}/dev/planetscale")),
-)
+]
 STACKS = ("data", "service")
 REPOSITORY = "octo-org@123456/octo-repo@456789"
 

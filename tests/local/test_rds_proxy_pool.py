@@ -254,17 +254,17 @@ def test_a_client_lives_for_24_hours_however_busy_it_is(start_proxy: StartProxy)
     hours = 0.0
     proxy = start_proxy(monotonic=lambda: time.monotonic() + 3600 * hours, idle_client_timeout=8 * 3600)
 
-    def look_at_the_clock() -> None:
+    async def look_at_the_clock() -> None:
         for session in tuple(proxy.proxy.sessions):
             session.close_when_due()
 
     client = proxy.connect()
     assert client.execute("SELECT 1").fetchone() == (1,)  # by now its life has begun
     for hours in (7, 14, 21, 23.9):  # noqa: B007 - the clock reads it
-        proxy.loop.call_soon_threadsafe(look_at_the_clock)
+        proxy.call(look_at_the_clock())
         assert client.execute("SELECT 1").fetchone() == (1,)
     hours = 24.1
-    proxy.loop.call_soon_threadsafe(look_at_the_clock)
+    proxy.call(look_at_the_clock())
     with pytest.raises(psycopg.OperationalError, match="the client connection is older than 86400 s"):
         client.execute("SELECT 1")
 

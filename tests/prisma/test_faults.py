@@ -194,13 +194,19 @@ def test_an_invocation_leaves_nothing_in_a_transaction(service, server):
         assert set(connection.execute(states, [APPLICATION]).fetchall()) == {("idle",)}
 
 
-def test_a_failure_is_logged_without_what_was_sent(service, network):
+def test_a_failure_is_logged_without_what_was_sent(service, network, server):
     network.refuse()
     network.reset_all()
     assert service.request("POST", "/tenants/acme/projects", {"name": "confidential"}).status == 503
     network.heal()
+    with as_superuser(server) as connection:
+        connection.execute("ALTER TABLE project ADD CONSTRAINT unforeseen CHECK (name <> 'confidential')")
+        answer = service.request("POST", "/tenants/acme/projects", {"name": "confidential"})
+        connection.execute("ALTER TABLE project DROP CONSTRAINT unforeseen")
+    assert (answer.status, answer.body["type"]) == (500, "/problems/internal-error")
     log = service.log()
     assert "database unavailable" in log
+    assert '"exception":"PrismaClientKnownRequestError","sqlstate":"23514"' in log
     assert not re.search(f"confidential|X-Amz-|{re.escape(PASSWORD)}", log)
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from tests.conftest import ROOT, free_port
 from tests.copies import (
+    ASK_A_REGISTRY,
     Block,
     blocks,
     broken_links,

@@ -36,7 +36,7 @@ export class Database {
     this.#couldSend = false;
     this.figures.attempts += 1;
     try {
-      return await deadline.limit(this.#run(work));
+      return await deadline.limit(this.#run(work, deadline));
     } catch (error) {
       if (error instanceof DeadlineExceeded) this.#link?.transports?.endAll();
       if ("secretName" in this.#settings && isRefusedPassword(error)) this.#forget();
@@ -46,9 +46,10 @@ export class Database {
     }
   }
 
-  async #run<T>(work: (client: PrismaClient) => PromiseLike<T>): Promise<T> {
+  async #run<T>(work: (client: PrismaClient) => PromiseLike<T>, deadline: Deadline): Promise<T> {
     this.#link ??= await link(this.#settings, { connected: () => this.#connected() });
     await this.#link.transports?.freshen(this.#settings.connectionMaxAge);
+    if (deadline.remaining() === 0) throw new DeadlineExceeded("nobody waits any more");
     this.#couldSend = this.#link.transports?.isOpen ?? true;
     return await work(this.#link.client);
   }
