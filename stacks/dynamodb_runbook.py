@@ -22,6 +22,7 @@ ERRORS = (
     Seen("ReadThrottleEvents, WriteThrottleEvents", "table's metrics", "Table throttling"),
     Seen("ReadKeyRangeThroughputThrottleEvents, WriteKeyRange…", "table's metrics", "Hot partition"),
     Seen("…KeyRangeThroughputExceeded", "reason of a ThrottlingException", "Hot partition"),
+    Seen("503 with Retry-After", "API before a table", "Table failure"),
     Seen("s left, and an attempt begins only with 1 s", "function's log", "Table failure"),
     Seen("InternalServerError at the last attempt", "function's log", "Table failure"),
     Seen("projects are gone or wrong", "callers", "Table restore"),
@@ -64,8 +65,8 @@ DynamoDB refuses requests for a while. The function sends each again, 3 attempts
 5. To cut the load first, lower the API's `throttle` in stacks/environments.py.
 """,
     "Hot partition": f"""
-One tenant asks for more than its partition gives, whatever the table may: {PARTITION_READ_UNITS // READ_UNITS} lists of
-25 or {PARTITION_WRITE_UNITS // WRITE_UNITS} creations a second.
+One tenant asks for more than its partition gives, whatever the table may: {PARTITION_READ_UNITS // READ_UNITS}
+lists of 25, or {PARTITION_WRITE_UNITS // WRITE_UNITS} creations a second.
 
 1. Contributor insights of the table name the keys: `aws dynamodb describe-contributor-insights --table-name …` has
    the rules, and CloudWatch, *Contributor Insights*, shows the `PK` that is throttled most.

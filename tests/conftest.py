@@ -53,8 +53,8 @@ DEPLOYMENTS = ("shapes", "deployed")  # fixtures that several files share
 class ByDeployment(LoadScopeScheduling):
     """Several workers: a file stays on one, as do all files that share a deployment.
 
-    Not `--dist loadgroup`: pytest-xdist 3.8 writes groups into an attribute that pytest 9.2 does not read, and each test
-    would go to any worker.
+    Not `--dist loadgroup`: pytest-xdist 3.8 writes groups into an attribute that pytest 9.2 does not read, so that each
+    test would go to any worker.
     """
 
     def _split_scope(self, nodeid: str) -> str:

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from lambda_src.database.https import Https
 from lambda_src.database.settings import root_bundle
 from lambda_src.database.signature import sign
+from lambda_src.deadline import Deadline
 
 TIMEOUT = 2.0  # seconds
 SERVICE, TARGET = "secretsmanager", "secretsmanager.GetSecretValue"
@@ -25,7 +26,7 @@ class SecretUnavailable(OSError):
 def read(secret_name: str) -> str:
     """The URL that the secret `secret_name` holds, as it is or as JSON with the key "url".
 
-    Takes about 2 s at most to connect, and as long to answer; raises SecretUnavailable.
+    Takes about 2 s at most; raises SecretUnavailable.
     """
     return read_fields(secret_name, TIMEOUT)["url"]
 
@@ -33,7 +34,7 @@ def read(secret_name: str) -> str:
 def read_fields(secret_name: str, timeout: float, environment: Mapping[str, str] = os.environ) -> dict[str, str]:
     """What the secret holds: the fields of its JSON that are text, or `url` alone.
 
-    `timeout` is in seconds, for connecting and for each wait after that. Raises SecretUnavailable, also where there is
+    `timeout` is in seconds, for connecting and asking together. Raises SecretUnavailable, also where there is
     no URL under `url`.
     """
     try:
@@ -59,7 +60,10 @@ def _ask(secret_name: str, timeout: float, environment: Mapping[str, str]) -> tu
     )
     body = json.dumps({"SecretId": secret_name}).encode()
     headers = {"content-type": "application/x-amz-json-1.1", "host": endpoint.netloc, "x-amz-target": TARGET}
+    deadline = Deadline(timeout)
     try:
+        connection.connect()
+        connection.within(deadline.remaining())
         connection.request("POST", "/", body, sign(headers, body, SERVICE, environment))
         response = connection.getresponse()
         answer: dict[str, Any] = json.loads(response.read())

@@ -107,6 +107,7 @@ class Database:
             {**HEADERS, **headers, "Neon-Connection-String": url},
         )
         response = connection.getresponse()
+        connection.within(deadline.remaining())
         content = response.read()
         is_json = response.headers.get_content_type() == "application/json"
         return response.status, json.loads(content) if is_json else None

@@ -46,11 +46,13 @@ class Front:
     """A loopback port in front of the Unix socket of PgBouncer, or of PostgreSQL itself.
 
     `verifier` gives what the database keeps of a role's password, or None for a role that it has not; `offer` are the
-    mechanisms of SCRAM that clients may choose from.
+    mechanisms of SCRAM that clients may choose from. With a `branch` it is PlanetScale's, whose users are
+    role.branch.
     """
 
     def __init__(self, upstream: Path, certificate: Path, key: Path, verifier: Callable[[str], str | None]) -> None:
         self.offer = (PLUS, PLAIN)
+        self.branch = ""
         self._upstream = upstream
         self._verifier = verifier
         self._binding = end_point(certificate)
@@ -93,9 +95,14 @@ class Front:
             raise Refused("08P01", NO_NAME)
         words = strings(body[:-1])
         parameters = dict(zip(words[::2], words[1::2], strict=False))
-        if code != PROTOCOL_3_0 or "user" not in parameters:
-            raise Refused("08P01", "missing user in the startup packet")
+        if code != PROTOCOL_3_0 or not parameters.get("user", "").endswith(self._suffix):
+            raise Refused("08P01", "missing user, or its branch, in the startup packet")
+        parameters["user"] = parameters["user"].removesuffix(self._suffix)
         return parameters
+
+    @property
+    def _suffix(self) -> str:
+        return f".{self.branch}" if self.branch else ""
 
     async def _authenticate(self, client: Stream, user: str) -> bytes:
         """The client's key, once it has proved that it has the password."""

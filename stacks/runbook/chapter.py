@@ -26,7 +26,7 @@ class Column(NamedTuple, Generic[Numbers]):
 
 @dataclass(frozen=True, kw_only=True)
 class Chapter(Generic[Numbers]):
-    """The pages of one kind of store, by their titles. `numbers` gives what the columns show of an environment."""
+    """The pages of one kind of store, `about`, by their titles; `numbers` has what columns show of an environment."""
 
     about: str
     errors: Sequence[Seen]

@@ -18,7 +18,7 @@ def runbook(chapters: Sequence[tuple[Chapter[Any], Environments]]) -> str:
         "# Runbook",
         "What to do when something goes wrong between the functions and the database, by what they say. "
         "Everything with a number in it is made from stacks/environments.py.",
-        *(_overview(chapter, environments) for chapter, environments in chapters if environments),
+        *(part for chapter, environments in chapters for part in _overview(chapter, environments)),
         table(
             ["what you see", "where", "page"],
             [[code(each.text), each.where, f"[{each.page}](#{slug(each.page)})"] for each in seen],
@@ -33,8 +33,14 @@ def slug(title: str) -> str:
     return title.lower().replace(" ", "-")
 
 
-def _overview(chapter: Chapter[Any], environments: Environments) -> str:
-    return _numbers_of(chapter, environments, chapter.overview, link=True)
+def _overview(chapter: Chapter[Any], environments: Environments) -> Iterator[str]:
+    first = next(iter(chapter.pages))
+    link = f"[{first}](#{slug(first)})"
+    if environments:
+        yield f"On {chapter.about}; pages from {link} on:"
+        yield _numbers_of(chapter, environments, chapter.overview, link=True)
+    else:
+        yield f"No environment is on {chapter.about}; its pages, from {link} on, are for when one is."
 
 
 def _pages(chapter: Chapter[Any], environments: Environments) -> Iterator[str]:

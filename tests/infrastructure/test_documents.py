@@ -16,7 +16,7 @@ from stacks.budget import __main__ as terminal
 from stacks.budget import costs, prices
 from stacks.budget.instance_classes import instance_class
 from stacks.budget.report import Estimate, columns
-from stacks.budget.summary import ladder, plain, tables
+from stacks.budget.summary import ladder, plain
 from stacks.capacity import Budget
 from stacks.config import on_postgres
 from stacks.documents import report
@@ -64,7 +64,7 @@ def test_a_check_changes_nothing(capsys):
 def test_every_number_of_the_budget_is_on_the_page(texts):
     for environment in on_postgres(ENVIRONMENTS):
         text = texts[f"docs/environments/{environment.name}.md"]
-        for row in (row for rows in tables(environment.budget).values() for row in rows):
+        for row in (row for rows in report(environment).tables().values() for row in rows):
             assert f"| `{row.name}` | {row.value} | {row.meaning} |" in text
 
 

@@ -216,4 +216,4 @@ def test_a_missing_tool_is_named_with_the_command_that_installs_it(tmp_path, pro
     assert found.returncode != 0
     sentence = found.stderr.splitlines()[0]
     assert why in sentence
-    assert re.search(r": install it with `\w[^`]+`\. See docs/errors\.md#setup$", sentence)
+    assert re.search(r": install it with `(?:apt-get|dnf|brew) install [^`]+`\. See docs/errors\.md#setup$", sentence)

@@ -386,6 +386,9 @@ SCRIPTS: dict[str, list[Step]] = {
         "SELECT 1",
     ],
 }
+# PostgreSQL skips a Query behind an error in a batch, which no library sends; the stand-in waits on for its answer
+# and keeps the server connection until the client leaves.
+KEPT = "a syntax error before a simple query"
 PINS = {
     "LISTEN": "LISTEN",
     "a long query": "longer than 16 KB",
@@ -432,6 +435,8 @@ def test_the_answers_are_postgresqls_own(open_proxy: RunningProxy, database: Dat
     with through(open_proxy) as client, through(open_proxy) as other:
         assert heard(client, SCRIPTS[name], lambda: other.say(extended("SELECT 'other'"), "Z")) == expected
         assert [kind for kind, _ in other.say(query("SELECT 'other'"), "Z")] == ["T", "D", "C", "Z"]
+        if name not in PINS and name != KEPT:
+            eventually(lambda: open_proxy.metrics()["DatabaseConnectionsCurrentlyBorrowed"] == 0)
     reasons = [line.split(" Reason: ")[1] for line in open_proxy.records.lines if " was pinned " in line]
     assert [PINS.get(name, "nothing") in reason for reason in reasons] == [True] * (name in PINS)
     eventually(lambda: open_proxy.metrics()["DatabaseConnectionsCurrentlyBorrowed"] == 0)

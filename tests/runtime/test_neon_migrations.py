@@ -154,6 +154,17 @@ def test_a_role_of_the_providers_own_gets_what_migrations_grant(neon, run, admin
     assert settings_of(administrator, "application") == TIMEOUTS
 
 
+def test_planetscales_users_are_roles_with_a_branch(neon, run, certificates, monkeypatch):
+    for front in neon.fronts.values():
+        monkeypatch.setattr(front, "branch", "nk35mx55qq")
+    through_pooler = url(neon, "application.nk35mx55qq", "a password")
+    owner = url(neon, f"{OWNER}.nk35mx55qq", PASSWORD, neon.direct_port)
+    assert run({"url": through_pooler, "direct_url": owner})["applied"]
+    with as_function(through_pooler, certificates) as application:
+        assert application.execute("SELECT current_user").fetchone() == ("application",)
+        assert application.execute("SELECT count(*) FROM project").fetchone() == (0,)
+
+
 def test_a_direct_url_that_is_wrong_fails_the_deployment_without_its_password(neon, run):
     wrong = url(neon, OWNER, "confidential", neon.direct_port)
     with pytest.raises(psycopg.OperationalError, match="password authentication failed") as caught:

@@ -1,6 +1,7 @@
 """The URL of a database outside the account: how it is asked for, what it says, and what is said of a wrong one."""
 
 import json
+import socket
 from datetime import UTC, datetime
 from unittest.mock import patch
 
@@ -76,7 +77,7 @@ def test_the_same_is_read_with_credentials_that_only_boto3_finds(secret, monkeyp
 
 
 @pytest.mark.parametrize(
-    "text", ["", "confidential", '{"confidential', '{"password": "confidential"}', '["confidential"]']
+    "text", [" ", "confidential", '{"confidential', '{"password": "confidential"}', '["confidential"]']
 )
 def test_a_secret_without_a_url_is_refused_without_its_value(secret, text):
     with pytest.raises(SecretUnavailable) as caught:
@@ -96,6 +97,15 @@ def test_a_secrets_manager_that_is_out_of_reach_is_an_error_in_time(monkeypatch)
     endpoint = {"AWS_ENDPOINT_URL_SECRETS_MANAGER": "https://127.0.0.1:9"}
     with pytest.raises(SecretUnavailable, match="ConnectionRefusedError"):
         read_fields("headroom/none", 1, {**variables, **endpoint})
+
+
+def test_a_secrets_manager_that_says_nothing_is_an_error_in_time():
+    variables = {"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b", "AWS_REGION": "eu-west-1"}
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # the kernel accepts for it
+        for scheme in ("http", "https"):
+            endpoint = {"AWS_ENDPOINT_URL": f"{scheme}://127.0.0.1:{silent.getsockname()[1]}"}
+            with pytest.raises(SecretUnavailable, match="TimeoutError"):
+                read_fields("headroom/none", 0.1, {**variables, **endpoint})
 
 
 def test_secrets_manager_is_asked_in_the_functions_region():
