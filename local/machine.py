@@ -36,6 +36,8 @@ def launcher(end: str = "INT") -> list[str]:
         # To read and pass through folders; containers often lack the narrower of the two.
         pass_through = "dac_read_search" if _may_have_capability(2) else "dac_override"
         words += [f"--inh-caps=-all,+{pass_through}", f"--ambient-caps=-all,+{pass_through}"]
+        if _may_have_capability(8):  # CAP_SETPCAP; without this bit access(2), with which initdb looks for postgres,
+            words.append("--securebits=+no_setuid_fixup")  # heeds no capability in a folder that only root can enter
     return [*words, "--"]
 
 

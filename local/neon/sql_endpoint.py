@@ -85,6 +85,7 @@ class SqlEndpoint:
         class Handler(_Handler):
             sql, context = endpoint, tls
 
+        self.handler = Handler
         self._server = _Server((host, port), Handler)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
 

@@ -17,7 +17,13 @@ START_SECONDS = 60
 STOP_SECONDS = 60
 
 # Rows that were acknowledged survive a crash of the server (kill -9), though not of the machine.
-DEFAULTS = {"listen_addresses": "", "fsync": "off", "log_line_prefix": "%m [%p] %u@%d ", "log_connections": "off"}
+DEFAULTS = {
+    "listen_addresses": "",
+    "fsync": "off",
+    "log_line_prefix": "%m [%p] %u@%d ",
+    "log_connections": "off",
+    "timezone": "UTC",  # as on RDS; PostgreSQL's own default is this machine's
+}
 TRUSTED = f"local all {SUPERUSER} trust"
 OTHERS = "local all all scram-sha-256"
 

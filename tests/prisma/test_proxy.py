@@ -89,20 +89,28 @@ def test_n_environments_open_n_connections_over_any_number_of_requests(proxy, ne
 
 
 @pytest.mark.parametrize(
-    ("method", "path", "body"),
+    ("method", "path", "body", "round_trips"),
     [
-        ("GET", "/health", None),
-        ("GET", "/tenants/acme/projects", None),
-        ("POST", "/tenants/acme/projects", {"name": "a"}),
-        ("PATCH", "/tenants/acme/projects/{id}", {"name": "b", "version": 1}),
-        ("DELETE", "/tenants/acme/projects/{id}", None),
+        ("GET", "/health", None, 1),
+        ("GET", "/tenants/acme/projects", None, 1),
+        ("POST", "/tenants/acme/projects", {"name": "a"}, 1),
+        ("PATCH", "/tenants/acme/projects/{id}", {"name": "b", "version": 1}, 1),
+        ("PATCH", "/tenants/acme/projects/{id}", {"name": "b", "version": 9}, 2),  # the second asks for the version
+        ("DELETE", "/tenants/acme/projects/{id}", None, 1),
     ],
 )
-def test_a_warm_request_is_one_round_trip(service, network, method, path, body):
+def test_a_warm_request_is_one_round_trip_unless_it_is_refused(service, network, method, path, body, round_trips):
     id = service.request("POST", "/tenants/acme/projects", {"name": "a"}).body["id"]
     network.delay_ms = DELAY
     counts = network.count(lambda: service.request(method, path.format(id=id), body))
-    assert (counts.connections, counts.turns) == (0, 1)
+    assert (counts.connections, counts.turns) == (0, round_trips)
+
+
+def test_an_environments_first_request_takes_seven_round_trips(proxy, network, tmp_path):
+    network.delay_ms = DELAY
+    with started(OnPrisma(proxy.variables), tmp_path) as running:
+        assert running.health() == (200, None)
+    assert network.connections + network.turns == 7  # docs/options/prisma.md says so
 
 
 def test_a_connection_older_than_allowed_is_replaced(proxy, network, tmp_path):

@@ -8,11 +8,13 @@ import pytest
 
 from benchmarks.forwarder import Forwarder
 from local.certificates import root_bundle, server_certificate
+from local.execution_environment import FunctionError
 from local.postgres.endpoint import Endpoint
 from local.prisma.node import counterpart
 from stacks.prisma_build import installed
 from tests.conftest import APPLICATION, DATABASE, PASSWORD, as_superuser
 from tests.prisma.fixtures import API_KEY, QUICK, OnPrisma, executor_before, of_secret, started, websocket_role
+from tests.service import environment
 
 PROJECTS = "/tenants/urls/projects"
 
@@ -174,6 +176,20 @@ def test_a_wrong_key_is_a_503_until_the_secret_has_the_right_one(function, local
         assert cold.health() == (503, "1")
         rewrite(function, local_aws, "=wrong", f"={quote(API_KEY)}")
         assert cold.health() == (200, None)
+
+
+@pytest.mark.parametrize("way", ["tcp"], indirect=True, scope="module")
+def test_a_database_with_another_time_zone_is_refused_with_a_sentence(function, postgres, tmp_path):
+    with as_superuser(postgres) as connection:
+        connection.execute("ALTER ROLE over_websocket SET timezone = 'Asia/Tokyo'")
+        try:
+            with (
+                environment(function, tmp_path) as running,
+                pytest.raises(FunctionError, match="TimeZone is Asia/Tokyo"),
+            ):
+                running.wait_until_ready()
+        finally:
+            connection.execute("ALTER ROLE over_websocket RESET timezone")
 
 
 def rewrite(function, local_aws, before, after):

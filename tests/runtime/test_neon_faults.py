@@ -2,8 +2,8 @@
 
 import contextlib
 import json
+import select
 import threading
-from dataclasses import replace
 
 import pytest
 
@@ -13,6 +13,8 @@ from lambda_src.database.unavailable import DatabaseUnavailable
 from lambda_src.deadline import Deadline
 from lambda_src.neon import http
 from lambda_src.neon.settings import Settings
+from local.certificates import root_bundle, server_certificate
+from local.neon.front import Front
 from local.neon.scram import PLAIN
 from local.neon.servers import Neon
 from tests.conftest import APPLICATION, CONFIDENTIAL, DATABASE, PASSWORD, as_superuser, migrated_server
@@ -224,8 +226,6 @@ def test_a_connection_older_than_its_age_is_replaced(way, monkeypatch):
 
 
 def test_a_certificate_that_the_root_bundle_does_not_vouch_for_is_refused(way, monkeypatch, tmp_path):
-    from local.certificates import root_bundle
-
     database = open_database(way, monkeypatch, SSL_CERT_FILE=str(root_bundle(tmp_path)))
     before = way.neon.sql.requests
     with pytest.raises(DatabaseUnavailable):
@@ -233,19 +233,31 @@ def test_a_certificate_that_the_root_bundle_does_not_vouch_for_is_refused(way, m
     assert way.neon.sql.requests == before
 
 
-def test_a_certificate_of_another_host_is_refused(way, monkeypatch):
-    """The certificate is for localhost; the way leads to the same server by its address."""
-    elsewhere = replace(
-        way,
-        url=way.url.replace("localhost", "127.0.0.1"),
-        sql_endpoint=way.sql_endpoint.replace("localhost", "127.0.0.1"),
-        secret=f"{way.secret}-by-address",
-    )
-    database = open_database(elsewhere, monkeypatch)
-    before = way.neon.sql.requests
+def test_a_certificate_of_another_host_is_refused(neon, way, certificates, monkeypatch):
+    """All else is as it should be: the authority, the server's name in the handshake, the password."""
+    certificate, key = server_certificate(certificates, "elsewhere.example")
+    front, handler = neon.fronts[neon.pgbouncer.socket], neon.sql.handler
+    elsewhere = Front(neon.pgbouncer.socket, certificate, key, front._verifier)
+    monkeypatch.setattr(front, "_tls", elsewhere._tls)
+    monkeypatch.setattr(front, "_binding", elsewhere._binding)
+    monkeypatch.setattr(handler, "context", elsewhere._tls)
+    database = open_database(way, monkeypatch)
+    before = neon.sql.requests
     with pytest.raises(DatabaseUnavailable):
         ask(database, seconds=0.3)
-    assert way.neon.sql.requests == before
+    assert database.figures.connects == 0
+    assert neon.sql.requests == before
+
+
+@pytest.mark.parametrize("mode", ["http"])  # libpq reads them itself
+def test_tickets_of_tls_are_no_goodbye(way, monkeypatch):
+    """TLS 1.3 sends them after the handshake: an idle connection can be read, and is as good as before."""
+    database = open_database(way, monkeypatch)
+    database.warm_up()
+    assert select.select([database._connection.sock], [], [], 5)[0], "no ticket came"
+    assert ask(database) == [(1,)]
+    assert database.figures.connects == 1
+    database.close()
 
 
 def test_a_server_without_channel_binding_is_refused_unless_the_url_says_otherwise(

@@ -40,7 +40,7 @@ def administrator(neon):
     with as_superuser(neon, "postgres") as opened:
         database, owner = sql.Identifier(DATABASE), sql.Identifier(OWNER)
         opened.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(database))
-        for role in ("application", "owner", OWNER):
+        for role in ("application", "owner", "reports", OWNER):
             opened.execute(sql.SQL("DROP ROLE IF EXISTS {}").format(sql.Identifier(role)))
         create = sql.SQL("CREATE ROLE {} LOGIN CREATEDB CREATEROLE PASSWORD {}")
         opened.execute(create.format(owner, sql.Literal(PASSWORD)))
@@ -152,6 +152,15 @@ def test_a_role_of_the_providers_own_gets_what_migrations_grant(neon, run, admin
         assert owner.execute("SELECT count(*) FROM project").fetchone() == (0,)
     assert settings_of(administrator, OWNER) == []
     assert settings_of(administrator, "application") == TIMEOUTS
+
+
+def test_another_role_of_the_users_own_gets_what_migrations_grant_and_no_more(neon, run, administrator, certificates):
+    administrator.execute(f"CREATE ROLE reports LOGIN PASSWORD '{PASSWORD}'")
+    assert run({"url": url(neon, "reports", PASSWORD), "direct_url": direct(neon)})["applied"]
+    with as_function(url(neon, "reports", PASSWORD), certificates) as reports:
+        assert reports.execute("SELECT count(*) FROM project").fetchone() == (0,)
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            reports.execute("DROP TABLE project")
 
 
 def test_planetscales_users_are_roles_with_a_branch(neon, run, certificates, monkeypatch):

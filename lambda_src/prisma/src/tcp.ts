@@ -1,5 +1,6 @@
 /** Over TCP with verified TLS: node-postgres, with a pool of one, for RDS Proxy and for any PostgreSQL by its URL. */
 
+import type { EventEmitter } from "node:events";
 import { Socket } from "node:net";
 
 import { PrismaPg } from "@prisma/adapter-pg";
@@ -7,7 +8,10 @@ import pg from "pg";
 
 import { PrismaClient } from "./generated/client.ts";
 import type { Link, Meter } from "./link.ts";
+import { InvalidSettings } from "./settings.ts";
 import { Transports } from "./transports.ts";
+
+const UTC = /^(Etc\/)?(UTC|UCT|GMT|Greenwich|Universal|Zulu)$/;
 
 /** Where to connect; `password` is asked for each connection. */
 export type Endpoint = { host: string; port: number; user: string; database: string; password: () => Promise<string> };
@@ -17,6 +21,7 @@ export function overTcp(endpoint: Endpoint, connectTimeout: number, meter: Meter
   const transports = new Transports();
   const pool = new pg.Pool({
     ...endpoint,
+    Client: InUtc,
     // `host` for the name that the certificate must have: node-postgres does not say it where it is an address.
     ssl: { rejectUnauthorized: true, ...({ host: endpoint.host } as object) },
     stream: () => tracked(new Socket(), transports),
@@ -27,6 +32,20 @@ export function overTcp(endpoint: Endpoint, connectTimeout: number, meter: Meter
   });
   pool.on("connect", meter.connected);
   return { client: new PrismaClient({ adapter: new PrismaPg(pool) }), transports };
+}
+
+/** A client that leaves a database with another TimeZone: Prisma sends and reads times without their zone. */
+class InUtc extends pg.Client {
+  constructor(config?: pg.ClientConfig) {
+    super(config);
+    const { connection } = this as unknown as { connection: { on: EventEmitter["on"]; stream: Socket } };
+    // The server says it at login, unasked.
+    connection.on("parameterStatus", ({ parameterName, parameterValue }) => {
+      if (parameterName !== "TimeZone" || UTC.test(parameterValue)) return;
+      const problem = `the database's TimeZone is ${parameterValue}, and Prisma would store wrong times: set it to UTC`;
+      connection.stream.destroy(new InvalidSettings(problem));
+    });
+  }
 }
 
 /** The endpoint that a URL names: postgresql://user:password@host:port/database. */
