@@ -18,7 +18,7 @@ export CDK_DISABLE_CLI_TELEMETRY := true
 export UV_PYTHON_DOWNLOADS := never
 export UV_LINK_MODE := copy
 
-.PHONY: help setup up status token down test test-fast check audit synth budget runbook spike drill bench snapshot lock
+.PHONY: help setup up status token down test test-fast check audit synth budget runbook spike drill bench figures snapshot lock
 help: ## this list
 	@echo "usage: make <target> [NAME=value]"
 	@echo "Begin with \`make up\`: everything on this machine, deployed by the real CDK CLI. README.md says what it is."
@@ -75,6 +75,10 @@ drill: setup ## faults under load through everything that is deployed, each with
 
 bench: setup ## counts and ratios against baselines; rewrites docs/benchmarks.md
 	@python -m benchmarks
+
+figures: setup ## bring README.md's figures up to date with what spike, drill and bench measured
+	@python -m benchmarks.figures
+	@python -m stacks.runbook
 
 snapshot: setup ## rewrite the templates that the tests compare with
 	@python -m tests.infrastructure.snapshots --write

@@ -87,4 +87,4 @@ def _here() -> dict[str, str]:
 
 if __name__ == "__main__":
     taken = collect(ROOT / "build", KEPT)
-    print(f"{KEPT.relative_to(ROOT)} has {', '.join(taken) or 'nothing new'}: `make runbook` writes README.md")
+    print(f"{KEPT.relative_to(ROOT)} has {', '.join(taken) or 'nothing new'}")

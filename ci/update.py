@@ -77,9 +77,10 @@ def main() -> None:
     text, node = project.read_text(), json.loads(package.read_text())
     before = pinned(text)
     after = moved(text, newest_python(wanted(before)))
-    for name, version in node["dependencies"].items():
-        node["dependencies"][name] = newest_npm(name, version)
-        print(f"{name} {version} -> {node['dependencies'][name]}")
+    for kind in ("dependencies", "devDependencies"):
+        for name, version in node[kind].items():
+            node[kind][name] = newest_npm(name, version)
+            print(f"{name} {version} -> {node[kind][name]}")
     for name, version in pinned(after).items():
         print(f"{name} {before[name]} -> {version}")
     project.write_text(after)

@@ -5,6 +5,7 @@ from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 PORT = 5432
 PLANETSCALE_POOLER = 6432  # PlanetScale Postgres: PgBouncer is on the same host as the database, which is on PORT
+PLANETSCALE_HOST = ".psdb.cloud"
 # TLS is always verified, and what is about the driver is decided here.
 OF_NO_CONSEQUENCE = {
     "application_name",
@@ -70,9 +71,10 @@ class Url(NamedTuple):
 
     @property
     def sql_endpoint(self) -> str:
-        """Where Neon takes SQL over HTTP: the same region's host `api`."""
-        first, dot, rest = self.host.partition(".")
-        return f"https://api.{rest}/sql" if dot else f"https://{first}/sql"
+        """Where SQL over HTTP goes: to Neon's host `api` of the same region, or to PlanetScale's own host."""
+        _, dot, rest = self.host.partition(".")
+        own = not dot or self.host.endswith(PLANETSCALE_HOST)
+        return f"https://{self.host}/sql" if own else f"https://api.{rest}/sql"
 
 
 def _channel_binding(parameters: dict[str, str]) -> str:

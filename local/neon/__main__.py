@@ -15,6 +15,7 @@ import boto3
 import psycopg
 from psycopg import sql
 
+from local.debian import require
 from local.neon.servers import Neon
 from local.postgres.server import SUPERUSER, Server, binaries
 
@@ -42,6 +43,7 @@ def main() -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: ended.set())
     try:
+        require("pgbouncer", package="pgbouncer")  # before anything is started
         with Server(directory, {"max_connections": MAX_CONNECTIONS}) as server:
             password = _prepare(server)
             with Neon(server, Path(project.certificates), logs) as neon:

@@ -125,11 +125,10 @@ def test_the_parts_of_neons_url():
 
 
 def test_the_parts_of_planetscales_url():
-    url = Url.of(
-        "postgresql://application.nk35mx55qq:pw@xx-useast1-1.horizon.psdb.cloud:6432/postgres?channel_binding=prefer"
-    )
+    url = Url.of("postgresql://application.nk35mx55qq:pw@us-east-3.pg.psdb.cloud:6432/postgres?channel_binding=prefer")
     assert (url.port, url.role, url.channel_binding) == (6432, "application", "prefer")
-    assert (url.direct.host, url.direct.port) == ("xx-useast1-1.horizon.psdb.cloud", 5432)
+    assert (url.direct.host, url.direct.port) == ("us-east-3.pg.psdb.cloud", 5432)
+    assert url.sql_endpoint == "https://us-east-3.pg.psdb.cloud/sql"
 
 
 def test_channel_binding_is_required_unless_the_url_says_otherwise():
