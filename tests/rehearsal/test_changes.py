@@ -16,7 +16,7 @@ from tests.service import event
 
 PROJECTS = "lambda_src.projects.handler.handler"
 # What CloudFormation says to the second: the stack is at work, or what was prepared for it is not what it was.
-REFUSALS = ("IN_PROGRESS", "InvalidChangeSetStatus", "ChangeSetNotFound", "does not exist")
+REFUSALS = ("IN_PROGRESS", "InvalidChangeSetStatus", "ChangeSetNotFound", "does not exist", "already exists")
 WITH_IAM = 'store=replace(environments.DEV.store, instance="t4g.medium", credentials="iam")'
 PERCENT = DEV.budget.max_connections_percent
 
