@@ -17,6 +17,7 @@ from local.aws.functions import Functions
 from local.aws.gate import gate
 from local.aws.identity import IdentityProviders
 from local.aws.network import Network
+from local.aws.patience import patient
 from local.aws.rds import Databases
 from local.aws.rds_proxy import Proxies
 from local.aws.secrets_manager import Secrets
@@ -60,7 +61,7 @@ async def _serve(listener: socket.socket, emulation: Emulation) -> None:
         await asyncio.to_thread(internals.end_all_environments)
 
     threading.Thread(target=_announce, args=(emulation.endpoint,), daemon=True).start()
-    await internals.serve(gate(internals.application()), listener, shutdown)
+    await internals.serve(gate(patient(internals.application())), listener, shutdown)
 
 
 def _leave_later(emulation: Emulation) -> None:

@@ -112,6 +112,23 @@ def test_a_db_instance_is_a_postgresql_with_the_parameters_of_its_group(emulator
     assert instance["Endpoint"]["Address"] == database["Address"]
 
 
+def test_whoever_asks_about_a_stack_at_work_hears_of_it_when_it_has_finished(emulator):
+    cloudformation = emulator.client("cloudformation")
+    properties = {
+        "Engine": "postgres",
+        "DBInstanceClass": "db.t4g.small",
+        "AllocatedStorage": "20",
+        "MasterUsername": "master",
+        "MasterUserPassword": PASSWORD,
+    }
+    instance = {"Type": "AWS::RDS::DBInstance", "DeletionPolicy": "Delete", "Properties": properties}
+    template = {"Resources": {"Instance": instance}}
+    cloudformation.create_stack(StackName="patience", TemplateBody=json.dumps(template))
+    [stack] = cloudformation.describe_stacks(StackName="patience")["Stacks"]
+    assert stack["StackStatus"] == "CREATE_COMPLETE"
+    emulator.delete("patience")
+
+
 def test_a_proxy_listens_with_tls_on_an_address_of_its_own_at_the_port_of_its_target(emulator, database):
     assert database["Proxy"] != database["Address"]
     assert database["Proxy"].startswith("127.")
