@@ -18,7 +18,7 @@ export CDK_DISABLE_CLI_TELEMETRY := true
 export UV_PYTHON_DOWNLOADS := never
 export UV_LINK_MODE := copy
 
-.PHONY: help setup up status token down test test-fast check audit synth budget runbook spike drill bench figures snapshot lock
+.PHONY: help setup up status token down test test-fast test-fork check audit synth budget runbook spike drill bench figures snapshot lock
 help: ## this list
 	@echo "usage: make <target> [NAME=value]"
 	@echo "Begin with \`make up\`: everything on this machine, deployed by the real CDK CLI. README.md says what it is."
@@ -43,10 +43,13 @@ down: setup ## end what `make up` started
 	@python -m local.up down
 
 test: setup ## everything that must hold
-	@python -m pytest $(WORKERS)
+	@python -m pytest $(WORKERS) --ignore=tests/fork
 
 test-fast: setup ## the tests that deploy nothing
-	@python -m pytest $(WORKERS) --ignore=tests/rehearsal
+	@python -m pytest $(WORKERS) --ignore=tests/fork --ignore=tests/rehearsal
+
+test-fork: setup ## what concerns the template as one: a fork made, each option deleted, an upgrade, every workflow's scripts
+	@python -m pytest $(WORKERS) tests/fork
 
 check: setup ## ruff, format, mypy, zizmor for the workflows, and known vulnerabilities where the registries tell
 	@ruff check .

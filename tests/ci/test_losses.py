@@ -109,7 +109,7 @@ def test_what_the_cli_found_and_this_cannot_read_is_an_error():
         destructive(output)
 
 
-# As CloudFormation answers DescribeChangeSet; the local AWS answers the same: tests/rehearsal/test_workflows.py.
+# As CloudFormation answers DescribeChangeSet; the local AWS answers the same: tests/fork/test_workflows.py.
 CHANGES = [
     {"Type": "Resource", "ResourceChange": change}
     for change in [

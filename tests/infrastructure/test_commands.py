@@ -13,7 +13,7 @@ from botocore import xform_name
 from tests.conftest import ROOT
 from tests.copies import Block, blocks, commands
 
-# Written for a reader's copy of the template, and carried out there by tests/rehearsal/test_fork.py.
+# Written for a reader's copy of the template, and carried out there by tests/fork/test_fork.py.
 IN_A_COPY = {"docs/fork.md"}
 # Commands that need nothing of this project, or that a test executes: "Delete it" in test_options_deleted.py.
 NOT_OURS = {"cat", "cd", "curl", "git", "neonctl", "perl", "pscale", "psql", "rm", "."}

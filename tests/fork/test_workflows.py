@@ -16,8 +16,8 @@ from ci.environments import account_variable, matrix
 from local.up.aws import ACCOUNT, Account
 from stacks.environments import DEV, ENVIRONMENTS
 from tests.conftest import ROOT
+from tests.fork.workflows import Runner, credentials, jobs, path_with
 from tests.local.aws_emulator import running_emulator
-from tests.rehearsal.workflows import Runner, credentials, jobs, path_with
 
 REPOSITORY = "octo-org@1/octo-repo@2"
 # The CLI is started many times, and what it validates has no bearing here.
@@ -239,7 +239,7 @@ def test_the_comment_of_all_environments_is_one_and_is_edited(runner, tmp_path):
 def test_a_push_runs_the_static_gate_and_the_tests(runner, tmp_path):
     path = path_with(tmp_path / "bin", make='echo "make $@"', apt_get="true")
     there = Runner(runner.checkout, REPOSITORY, {"PATH": path}, runner.executed)
-    assert there.run("check", "check").output == "make check\nmake test\n"
+    assert there.run("check", "check").output == "make check\nmake test\nmake test-fork\n"
 
 
 def git(directory, *words):

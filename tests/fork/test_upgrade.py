@@ -12,8 +12,7 @@ import tomllib
 import pytest
 
 from tests.conftest import ROOT
-
-from .test_feature_flags import replaced
+from tests.infrastructure.test_feature_flags import replaced
 
 RELEASES = ROOT / "tests" / "rehearsal" / "releases"
 OLDEST = RELEASES / "0.1.0.tar.gz"
