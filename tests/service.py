@@ -29,7 +29,7 @@ class Answer(NamedTuple):
 class Service:
     """The service's API, spoken by one execution environment."""
 
-    examples = 60  # of each generated request
+    examples = 30  # of each generated request
 
     def __init__(self, environment: ExecutionEnvironment) -> None:
         self.environment = environment

@@ -400,7 +400,7 @@ def failing(b):
     return {(rule, severity(rule, b)) for rule in RULES if not rule.holds(b)}
 
 
-@settings(deadline=None, max_examples=60)  # a machine under load is no failure
+@settings(deadline=None, max_examples=30)  # a machine under load is no failure
 @given(plans)
 def test_every_repair_that_a_finding_names_repairs_it_and_breaks_nothing(plan_):
     b = Budget.of(plan_)
@@ -413,7 +413,7 @@ def test_every_repair_that_a_finding_names_repairs_it_and_breaks_nothing(plan_):
             assert not [rule.id for rule, bad in after - before if bad == ERROR], str(finding)
 
 
-@settings(deadline=None, max_examples=60)  # a machine under load is no failure
+@settings(deadline=None, max_examples=30)  # a machine under load is no failure
 @given(plans)
 def test_all_that_fails_is_found_at_once_and_errors_come_first(plan_):
     b = Budget.of(plan_)
@@ -424,7 +424,7 @@ def test_all_that_fails_is_found_at_once_and_errors_come_first(plan_):
     assert (ERROR in [each.severity for each in found]) >= (b.verdict == REFUSED)
 
 
-@settings(deadline=None, max_examples=60)  # a machine under load is no failure
+@settings(deadline=None, max_examples=30)  # a machine under load is no failure
 @given(plans)
 def test_every_sentence_has_its_numbers_and_no_full_stop(plan_):
     for finding in judge(Budget.of(plan_)):

@@ -194,7 +194,7 @@ class Shapes:
             )
 
     @contextmanager
-    def load(self, name: str, *, clients: int = 4, writes: bool = True) -> Iterator[Counter[int]]:
+    def load(self, name: str, *, clients: int = 2, writes: bool = True) -> Iterator[Counter[int]]:
         """Requests from several clients at once, and the number of answers by status; they end with the block."""
         url = f"{self.url(name)}/tenants/load/projects"
         answers: Counter[int] = Counter()

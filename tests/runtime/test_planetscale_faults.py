@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import time
 import uuid
 
 import pytest
@@ -70,8 +71,14 @@ def logged(tmp_path):
 
 
 def kill_applications_connections(server):
-    for (id,) in ask(server, "SELECT id FROM information_schema.processlist WHERE user = %s", APPLICATION):
+    """End them, and return when the server has closed them."""
+    running = "SELECT id FROM information_schema.processlist WHERE user = %s"
+    for (id,) in ask(server, running, APPLICATION):
         ask(server, f"KILL {id}")
+    deadline = time.monotonic() + 10
+    while ask(server, running, APPLICATION):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
 
 
 def test_the_secret_is_read_once_while_the_function_initialises(service, shared):
