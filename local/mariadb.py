@@ -144,7 +144,9 @@ class Server:
         draft.rename(self._data)
 
     def _arguments(self, data: Path) -> list[str]:
-        where = {"datadir": data, "lc-messages-dir": self._share, "character-sets-dir": self._share / "charsets"}
+        # Two servers that share a tmpdir remove each other's tables.
+        own = {"datadir": data, "tmpdir": data}
+        where = {**own, "lc-messages-dir": self._share, "character-sets-dir": self._share / "charsets"}
         return [str(self._program), "--no-defaults", *(f"--{name}={path}" for name, path in where.items())]
 
     def _command(self, settings: Mapping[str, str]) -> list[str]:
