@@ -1,7 +1,6 @@
 # Every target sets itself up. `make` alone lists them.
 SHELL := /bin/bash -o pipefail
 .DEFAULT_GOAL := help
-UV_VERSION := $(shell sed -n 's/.*"uv==\([^"]*\)".*/\1/p' pyproject.toml)
 PYTHON ?= python3
 PORT ?= 4566
 STORE ?= postgres
@@ -100,8 +99,10 @@ MISSING = { echo "$(1): install it with \`$(2)\`. See docs/errors.md\#setup" >&2
 	@$(PYTHON) -c 'import ensurepip, venv' 2> /dev/null || $(call MISSING,$(PYTHON) has no module venv,$(INSTALL_PYTHON))
 	@command -v git > /dev/null || $(call MISSING,there is no git,$(INSTALL) git)
 	@echo "installing into .venv"
+	@mkdir -p build
 	@$(PYTHON) -m venv .venv
-	@.venv/bin/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION) || $(call UNREACHABLE,uv)
+	@sed -n '/^uv==/,/^[a-z]/{/^uv==/p;/^ /p;}' requirements.txt > build/uv.txt
+	@.venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r build/uv.txt || $(call UNREACHABLE,uv)
 
 .venv/ready: requirements-dev.txt requirements-node.txt | .venv/bin/uv
 	@uv pip sync --quiet --python .venv --require-hashes requirements-dev.txt || $(call UNREACHABLE,the Python packages)
