@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import signal
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -97,4 +98,5 @@ def _write(report: Report, changes: dict[str, Any]) -> Path:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `make budget | head` ends it, and that is no error
     sys.exit(main(sys.argv[1:]))
