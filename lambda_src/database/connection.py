@@ -2,7 +2,6 @@
 
 import contextlib
 import logging
-import select
 import time
 from collections.abc import Iterator, Mapping
 from typing import Any, LiteralString
@@ -16,15 +15,14 @@ from psycopg.pq.abc import PGconn
 from psycopg.rows import TupleRow, tuple_row
 
 from lambda_src.database.figures import Figures
+from lambda_src.database.liveness import is_silent
 from lambda_src.database.resolve import resolve
-from lambda_src.database.retry import ATTEMPTS, CONNECTION_IS_GONE, Verdict, pause, verdict
+from lambda_src.database.retry import ATTEMPTS, CONNECTION_IS_GONE, Verdict, verdict, wait_for_the_next
 from lambda_src.database.settings import Way
-from lambda_src.database.unavailable import DatabaseUnavailable
 from lambda_src.deadline import Deadline
 
 logger = logging.getLogger(__name__)
 
-ANYTHING_TO_READ = select.POLLIN | getattr(select, "POLLRDHUP", 0)  # an error or a hang-up is always reported
 TICK = 0.1  # seconds between two looks for Ctrl-C while waiting
 
 Parameters = Mapping[str, Any]
@@ -83,10 +81,7 @@ class Database:
     def _is_usable(self, connection: "_Connection") -> bool:
         if connection.closed or time.monotonic() - self._opened_at > self._settings.connection_max_age:
             return False
-        # An idle connection has nothing to say: what can be read is the other end's goodbye. No round trip is spent.
-        poll = select.poll()
-        poll.register(connection.pgconn.socket, ANYTHING_TO_READ)
-        return not poll.poll(0)
+        return is_silent(connection.pgconn.socket)
 
     def _connect(self, deadline: Deadline) -> "_Connection":
         try:
@@ -185,14 +180,16 @@ class Session:
         if decision is Verdict.RAISE:
             raise error
         self.uncertain = self.uncertain or decision is Verdict.RETRY_IF_IDEMPOTENT
-        may_retry = decision is Verdict.RETRY or (decision is Verdict.RETRY_IF_IDEMPOTENT and idempotent)
-        wait, left = pause(attempt), self._deadline.remaining()
         reason = f"{type(error).__name__} {getattr(error, 'sqlstate', None) or ''}".strip()
-        self._database.figures.deadline_exceeded += left == 0
-        if not may_retry or attempt == ATTEMPTS or left <= wait:
-            raise DatabaseUnavailable(f"{reason} at attempt {attempt}, {left:.1f} s left: {decision.value}") from error
-        self._database.figures.retries += 1
-        time.sleep(wait)
+        wait_for_the_next(
+            attempt,
+            error,
+            reason,
+            decision,
+            idempotent=idempotent,
+            deadline=self._deadline,
+            figures=self._database.figures,
+        )
 
     def _judge(self, error: psycopg.Error | OSError, *, connecting: bool) -> Verdict:
         if isinstance(error, OSError):

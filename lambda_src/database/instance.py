@@ -6,7 +6,7 @@ from pathlib import Path
 import psycopg
 from psycopg import sql
 
-from lambda_src.database.settings import InvalidSettings, root_bundle
+from lambda_src.database.settings import root_bundle
 
 # What the template gives a function that connects here.
 VARIABLES = ("DB_HOST", "DB_PORT", "DB_NAME")
@@ -36,13 +36,6 @@ def set_password(connection: psycopg.Connection, role: str, password: str) -> No
     verifier = connection.pgconn.encrypt_password(password.encode(), role.encode(), b"scram-sha-256").decode()
     statement = sql.SQL("ALTER ROLE {} PASSWORD {}")
     connection.execute(statement.format(sql.Identifier(role), sql.Literal(verifier)))
-
-
-def require(variables: tuple[str, ...]) -> None:
-    """Return when all these environment variables have a value; InvalidSettings names those that have none."""
-    missing = [name for name in variables if not os.environ.get(name)]
-    if missing:
-        raise InvalidSettings(f"missing environment variables: {', '.join(missing)}; set them on the function")
 
 
 def _root_bundle(host: str) -> str:

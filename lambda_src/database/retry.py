@@ -1,8 +1,13 @@
 """What an error of the database means for the request: try again, or answer."""
 
 import random
+import time
 from enum import Enum
 from typing import Protocol
+
+from lambda_src.database.figures import Figures
+from lambda_src.database.unavailable import DatabaseUnavailable
+from lambda_src.deadline import Deadline
 
 ATTEMPTS = 4  # the first and three more
 BASE = 0.05  # seconds; the pause before the n-th retry is random below BASE * 2**n
@@ -59,6 +64,29 @@ def verdict(error: PostgresError, *, connecting: bool, broken: bool) -> Verdict:
     if broken or state in CONNECTION_IS_GONE or (state or "").startswith("08"):
         return Verdict.RETRY_IF_IDEMPOTENT
     return Verdict.RAISE
+
+
+def wait_for_the_next(
+    attempt: int,
+    error: Exception,
+    reason: str,
+    decision: Verdict,
+    *,
+    idempotent: bool,
+    deadline: Deadline,
+    figures: Figures,
+) -> None:
+    """Return when an attempt after this one (1, 2, …) is safe and there is time for it; raise DatabaseUnavailable else.
+
+    `reason` is what the log says of the error. Every way to a database decides here.
+    """
+    may_retry = decision is Verdict.RETRY or (decision is Verdict.RETRY_IF_IDEMPOTENT and idempotent)
+    wait, left = pause(attempt), deadline.remaining()
+    figures.deadline_exceeded += left == 0
+    if not may_retry or attempt == ATTEMPTS or left <= wait:
+        raise DatabaseUnavailable(f"{reason} at attempt {attempt}, {left:.1f} s left: {decision.value}") from error
+    figures.retries += 1
+    time.sleep(wait)
 
 
 def pause(retry: int) -> float:

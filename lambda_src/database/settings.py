@@ -84,9 +84,7 @@ class Settings:
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Self:
         """Read the settings; raises InvalidSettings that names every variable that is missing or malformed."""
-        missing = [name for name in (*VARIABLES, "AWS_REGION") if not environment.get(name)]
-        if missing:
-            raise InvalidSettings(f"missing environment variables: {', '.join(missing)}; set them on the function")
+        require((*VARIABLES, "AWS_REGION"), environment)
         problems: list[str] = []
         settings = cls(
             host=environment["DB_HOST"],
@@ -113,6 +111,13 @@ class Settings:
     def login_was_refused(self) -> bool:
         """Another token would be refused as this one was."""
         return False
+
+
+def require(names: tuple[str, ...], environment: Mapping[str, str] = os.environ) -> None:
+    """Return when all these environment variables have a value; InvalidSettings names those that have none."""
+    missing = [name for name in names if not environment.get(name)]
+    if missing:
+        raise InvalidSettings(f"missing environment variables: {', '.join(missing)}; set them on the function")
 
 
 def root_bundle(environment: Mapping[str, str] = os.environ) -> str:

@@ -5,7 +5,6 @@ Nothing imports this file, and SQLAlchemy is not in the zip: a fork that wants i
 """
 
 import math
-import select
 from typing import Any, Literal
 
 import psycopg
@@ -16,9 +15,9 @@ from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.exc import DisconnectionError
 
 from lambda_src.database import iam_token
+from lambda_src.database.liveness import is_silent
 from lambda_src.database.settings import Settings
 
-ANYTHING_TO_READ = select.POLLIN | getattr(select, "POLLRDHUP", 0)
 TICK = 0.1  # seconds between two looks for Ctrl-C while waiting
 
 
@@ -67,9 +66,7 @@ def _parameters(settings: Settings) -> dict[str, Any]:
 
 def _refuse_stale(connection: psycopg.Connection[Any], _record: Any, _proxy: Any) -> None:
     """What pool_pre_ping asks with a round trip, asked of the socket: an idle connection has nothing to say."""
-    poll = select.poll()
-    poll.register(connection.fileno(), ANYTHING_TO_READ)
-    if poll.poll(0):
+    if not is_silent(connection.fileno()):
         raise DisconnectionError("the proxy has closed the connection")  # the pool connects again
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import psycopg
 
 from lambda_src.database import iam_token, instance
+from lambda_src.database.settings import require
 from lambda_src.migrations.roles import MIGRATOR, ensure_roles, lend_password, revoke_password
 from lambda_src.migrations.runner import migrate, read
 
@@ -28,7 +29,7 @@ LOGIN_ATTEMPTS, LOGIN_PAUSE = 3, 1.0  # seconds; a rotation may be changing the 
 def handler(_event: object, _context: object) -> dict[str, Any]:
     """Bring the database to this version; an exception fails the deployment with its message."""
     uses_iam = "DB_MASTER_USER" in os.environ
-    instance.require(VARIABLES_WITH_IAM if uses_iam else VARIABLES_WITH_SECRETS)
+    require(VARIABLES_WITH_IAM if uses_iam else VARIABLES_WITH_SECRETS)
     with _as_master(uses_iam) as master:
         # Of two deployments one waits here. So does a rotation, which would change what is read two lines below.
         master.execute("SELECT pg_advisory_lock(%s)", [instance.PASSWORD_LOCK])

@@ -10,9 +10,9 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-from lambda_src.database.instance import CONNECT_TIMEOUT, PASSWORD_LOCK, require
+from lambda_src.database.instance import CONNECT_TIMEOUT, PASSWORD_LOCK
 from lambda_src.database.secret_url import SecretUnavailable, read_fields
-from lambda_src.database.settings import root_bundle
+from lambda_src.database.settings import require, root_bundle
 from lambda_src.migrations.handler import MIGRATIONS
 from lambda_src.migrations.roles import LOCK_TIMEOUT, ensure_owner_and_application
 from lambda_src.migrations.runner import migrate, read

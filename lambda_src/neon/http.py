@@ -4,7 +4,6 @@ import contextlib
 import http.client
 import json
 import logging
-import select
 import ssl
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,15 +13,14 @@ from urllib.parse import urlsplit
 
 from lambda_src.database.figures import Figures
 from lambda_src.database.https import Https
-from lambda_src.database.retry import ATTEMPTS, Verdict, pause, verdict
-from lambda_src.database.unavailable import DatabaseUnavailable
+from lambda_src.database.liveness import is_silent
+from lambda_src.database.retry import ATTEMPTS, Verdict, verdict, wait_for_the_next
 from lambda_src.deadline import Deadline
 from lambda_src.neon.settings import Settings
 from lambda_src.neon.statement import Row, query, rows
 
 logger = logging.getLogger(__name__)
 
-ANYTHING_TO_READ = select.POLLIN | getattr(select, "POLLRDHUP", 0)  # an error or a hang-up is always reported
 # As Neon's own driver asks, @neondatabase/serverless.
 HEADERS = {"Content-Type": "application/json", "Neon-Raw-Text-Output": "true", "Neon-Array-Mode": "true"}
 ISOLATION_LEVELS = ("ReadUncommitted", "ReadCommitted", "RepeatableRead", "Serializable")
@@ -155,9 +153,7 @@ class Database:
     def _is_usable(self, connection: Https) -> bool:
         if connection.sock is None or time.monotonic() - self._opened_at > self._settings.connection_max_age:
             return False
-        poll = select.poll()
-        poll.register(connection.sock, ANYTHING_TO_READ)
-        return not poll.poll(0) or _is_only_tls(connection)
+        return is_silent(connection.sock.fileno()) or _is_only_tls(connection)
 
 
 class Session:
@@ -221,16 +217,15 @@ class Session:
     def _after(self, error: AttemptFailed, attempt: int, *, idempotent: bool) -> None:
         """Return when another attempt is safe and there is time for it; raise DatabaseUnavailable otherwise."""
         self.uncertain = self.uncertain or error.decision is Verdict.RETRY_IF_IDEMPOTENT
-        may_retry = error.decision is Verdict.RETRY or (error.decision is Verdict.RETRY_IF_IDEMPOTENT and idempotent)
-        wait, left = pause(attempt), self._deadline.remaining()
-        figures = self._database.figures
-        figures.deadline_exceeded += left == 0
-        if not may_retry or attempt == ATTEMPTS or left <= wait:
-            raise DatabaseUnavailable(
-                f"{error} at attempt {attempt}, {left:.1f} s left: {error.decision.value}"
-            ) from error
-        figures.retries += 1
-        time.sleep(wait)
+        wait_for_the_next(
+            attempt,
+            error,
+            str(error),
+            error.decision,
+            idempotent=idempotent,
+            deadline=self._deadline,
+            figures=self._database.figures,
+        )
 
 
 def _is_only_tls(connection: Https) -> bool:

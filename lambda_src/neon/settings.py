@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Self
 
 from lambda_src.database.secret_url import SecretUnavailable, read_fields
-from lambda_src.database.settings import InvalidSettings, Login, number, root_bundle
+from lambda_src.database.settings import InvalidSettings, Login, number, require, root_bundle
 from lambda_src.neon.url import Url
 
 logger = logging.getLogger(__name__)
@@ -52,9 +52,7 @@ class Settings:
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Self:
         """Read the settings; raises InvalidSettings that names every variable that is missing or malformed."""
-        missing = [name for name in (*VARIABLES, "AWS_REGION") if not environment.get(name)]
-        if missing:
-            raise InvalidSettings(f"missing environment variables: {', '.join(missing)}; set them on the function")
+        require((*VARIABLES, "AWS_REGION"), environment)
         problems: list[str] = []
         settings = cls(
             secret_name=environment["DB_SECRET_NAME"],

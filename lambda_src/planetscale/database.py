@@ -2,7 +2,6 @@
 
 import contextlib
 import logging
-import select
 import time
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
@@ -10,9 +9,11 @@ from typing import Any, NamedTuple
 from pymysql.constants import SERVER_STATUS
 from pymysql.err import MySQLError, OperationalError
 
+from lambda_src.database.liveness import is_silent
 from lambda_src.database.resolve import resolve
-from lambda_src.database.retry import ATTEMPTS, Verdict, pause
+from lambda_src.database.retry import ATTEMPTS, Verdict, wait_for_the_next
 from lambda_src.database.secret_url import SecretUnavailable
+from lambda_src.database.unavailable import DatabaseUnavailable
 from lambda_src.deadline import Deadline
 from lambda_src.planetscale.connection import SHORTEST_WAIT, Connection, tls_context
 from lambda_src.planetscale.errors import ACCESS_DENIED, RECONNECT, number_of, verdict
@@ -21,13 +22,8 @@ from lambda_src.planetscale.settings import Login, Settings
 
 logger = logging.getLogger(__name__)
 
-ANYTHING_TO_READ = select.POLLIN | getattr(select, "POLLRDHUP", 0)  # an error or a hang-up is always reported
 
 Parameters = Mapping[str, Any]
-
-
-class DatabaseUnavailable(Exception):
-    """The database can't serve this request now; the message says why, for the log."""
 
 
 class PasswordRefused(Exception):
@@ -101,10 +97,7 @@ class Database:
     def _is_usable(self, connection: Connection) -> bool:
         if not connection.open or time.monotonic() - self._opened_at > self._settings.connection_max_age:
             return False
-        # An idle connection has nothing to say: what can be read is the other end's goodbye. No round trip is spent.
-        poll = select.poll()
-        poll.register(connection.fileno(), ANYTHING_TO_READ)
-        return not poll.poll(0)
+        return is_silent(connection.fileno())
 
     def _connect(self, deadline: Deadline) -> Connection:
         started = time.monotonic()
@@ -198,14 +191,15 @@ class Session:
         if decision is Verdict.RAISE:
             raise error
         self.uncertain = self.uncertain or decision is Verdict.RETRY_IF_IDEMPOTENT
-        may_retry = decision is Verdict.RETRY or (decision is Verdict.RETRY_IF_IDEMPOTENT and idempotent)
-        wait, left = pause(attempt), self._deadline.remaining()
-        self._database.figures.deadline_exceeded += left == 0
-        if not may_retry or attempt == ATTEMPTS or left <= wait:
-            reason = f"{_reason(error)} at attempt {attempt}, {left:.1f} s left: {decision.value}"
-            raise DatabaseUnavailable(reason) from error
-        self._database.figures.retries += 1
-        time.sleep(wait)
+        wait_for_the_next(
+            attempt,
+            error,
+            _reason(error),
+            decision,
+            idempotent=idempotent,
+            deadline=self._deadline,
+            figures=self._database.figures,
+        )
 
     def _judge(self, error: Exception, *, connecting: bool) -> Verdict:
         if not isinstance(error, MySQLError):

@@ -18,12 +18,12 @@ from typing import Any
 from pymysql.err import MySQLError
 
 from lambda_src.database.resolve import resolve
-from lambda_src.database.settings import root_bundle
+from lambda_src.database.settings import require, root_bundle
 from lambda_src.deadline import Context, Deadline
 from lambda_src.migrations.files import Migration, MigrationFailed, read, refuse_an_edited_past
 from lambda_src.planetscale.connection import Connection, tls_context
 from lambda_src.planetscale.errors import CONNECTION_IS_GONE, number_of
-from lambda_src.planetscale.settings import Login, require
+from lambda_src.planetscale.settings import Login
 from lambda_src.planetscale.statements import Statement, split
 
 logging.getLogger("lambda_src").setLevel(logging.INFO)

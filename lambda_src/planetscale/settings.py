@@ -7,7 +7,7 @@ from typing import Self
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 from lambda_src.database.secret_url import SecretUnavailable, read_fields
-from lambda_src.database.settings import InvalidSettings, number, root_bundle
+from lambda_src.database.settings import InvalidSettings, number, require, root_bundle
 
 # What the template gives the function; a test compares the two. The platform adds AWS_REGION and the credentials.
 VARIABLES = (
@@ -112,13 +112,6 @@ class Login:
             user=unquote(parts.username or ""),
             password=unquote(parts.password or ""),
         )
-
-
-def require(names: tuple[str, ...], environment: Mapping[str, str] = os.environ) -> None:
-    """Return when all these environment variables have a value; InvalidSettings names those that have none."""
-    missing = [name for name in names if not environment.get(name)]
-    if missing:
-        raise InvalidSettings(f"missing environment variables: {', '.join(missing)}; set them on the function")
 
 
 def _split(url: str) -> SplitResult:

@@ -12,8 +12,9 @@ from typing import Any
 
 from pymysql.err import IntegrityError
 
+from lambda_src.database.unavailable import DatabaseUnavailable
 from lambda_src.deadline import Context, Deadline
-from lambda_src.planetscale.database import Answer, Database, DatabaseUnavailable, Session
+from lambda_src.planetscale.database import Answer, Database, Session
 from lambda_src.planetscale.errors import DUPLICATE, number_of
 from lambda_src.planetscale.figures import Figures
 from lambda_src.planetscale.settings import Settings

@@ -16,6 +16,7 @@ from typing import Any
 import psycopg
 
 from lambda_src.database import instance
+from lambda_src.database.settings import require
 from lambda_src.rotation.secret import Secret
 
 logging.getLogger("lambda_src").setLevel(logging.INFO)
@@ -35,7 +36,7 @@ def handler(event: dict[str, str], _context: object) -> None:
     """Do one step; an exception fails the rotation, and the password that was current goes on working."""
     import boto3  # the runtime has it; the zip does not
 
-    instance.require(VARIABLES)
+    require(VARIABLES)
     secret = Secret(boto3.client("secretsmanager"), event["SecretId"], event["ClientRequestToken"])
     if secret.is_finished():
         return
