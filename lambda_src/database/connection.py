@@ -193,7 +193,7 @@ class Session:
 
     def _judge(self, error: psycopg.Error | OSError, *, connecting: bool) -> Verdict:
         if isinstance(error, OSError):
-            return Verdict.RETRY  # the name did not resolve: only connecting raises it
+            return Verdict.RECONNECT  # the name did not resolve: only connecting raises it
         self._database.figures.sqlstate = error.sqlstate
         broken = self._database.drop_unless_idle()
         if error.sqlstate in CONNECTION_IS_GONE:

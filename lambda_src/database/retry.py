@@ -10,8 +10,9 @@ from lambda_src.database.unavailable import DatabaseUnavailable
 from lambda_src.deadline import Deadline
 
 ATTEMPTS = 4  # the first and three more
-BASE = 0.05  # seconds; the pause before the n-th retry is random below BASE * 2**n
-LONGEST_PAUSE = 0.8  # seconds
+# Seconds; the pause before the n-th retry is random below one of these * 2**n, and leaves half of the deadline's rest.
+BASE = 0.05
+BASE_CONNECTING = 0.4  # who refuses at once is starting: the attempts are to last until it has
 
 # SQLSTATEs with which PostgreSQL or the proxy refuses before anything was done, or undoes everything that was.
 UNDONE = {
@@ -37,10 +38,14 @@ UNAVAILABLE = {
 class Verdict(Enum):
     """What to do about an error."""
 
+    RECONNECT = "nothing was sent: connect again"
     RETRY = "nothing was done: try again"
     RETRY_IF_IDEMPOTENT = "it may have been done: try again only what may be done twice"
     UNAVAILABLE = "answer that the database can't serve now"
     RAISE = "the statement itself is wrong"
+
+
+ALWAYS = {Verdict.RECONNECT, Verdict.RETRY}
 
 
 class PostgresError(Protocol):
@@ -57,7 +62,9 @@ def verdict(error: PostgresError, *, connecting: bool, broken: bool) -> Verdict:
     `connecting` says that no statement was sent yet, `broken` that the connection is unusable after it.
     """
     state = error.sqlstate
-    if connecting or state in UNDONE:
+    if connecting:
+        return Verdict.RECONNECT
+    if state in UNDONE:
         return Verdict.RETRY
     if state in UNAVAILABLE:
         return Verdict.UNAVAILABLE
@@ -80,15 +87,16 @@ def wait_for_the_next(
 
     `reason` is what the log says of the error. Every way to a database decides here.
     """
-    may_retry = decision is Verdict.RETRY or (decision is Verdict.RETRY_IF_IDEMPOTENT and idempotent)
-    wait, left = pause(attempt), deadline.remaining()
+    may_retry = decision in ALWAYS or (decision is Verdict.RETRY_IF_IDEMPOTENT and idempotent)
+    left = deadline.remaining()
     figures.deadline_exceeded += left == 0
-    if not may_retry or attempt == ATTEMPTS or left <= wait:
+    if not may_retry or attempt == ATTEMPTS or left == 0:
         raise DatabaseUnavailable(f"{reason} at attempt {attempt}, {left:.1f} s left: {decision.value}") from error
     figures.retries += 1
-    time.sleep(wait)
+    time.sleep(pause(attempt, decision, left))
 
 
-def pause(retry: int) -> float:
-    """Seconds to wait before the `retry`-th retry (1, 2, …): exponential with full jitter."""
-    return random.uniform(0, min(LONGEST_PAUSE, BASE * 2**retry))  # noqa: S311 (no secret is made of it)
+def pause(retry: int, decision: Verdict, left: float) -> float:
+    """Seconds to wait before the `retry`-th retry (1, 2, …): exponential with full jitter, at most half of `left`."""
+    base = BASE_CONNECTING if decision is Verdict.RECONNECT else BASE
+    return random.uniform(0, min(base * 2**retry, left / 2))  # noqa: S311 (no secret is made of it)

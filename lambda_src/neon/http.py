@@ -79,7 +79,7 @@ class Database:
         try:
             connection = self._connected(deadline)
         except OSError as error:
-            raise AttemptFailed(Verdict.RETRY, f"{type(error).__name__} while connecting") from error
+            raise AttemptFailed(Verdict.RECONNECT, f"{type(error).__name__} while connecting") from error
         started = time.monotonic()
         self.figures.attempts += 1
         try:

@@ -16,7 +16,7 @@ from lambda_src.database.secret_url import SecretUnavailable
 from lambda_src.database.unavailable import DatabaseUnavailable
 from lambda_src.deadline import Deadline
 from lambda_src.planetscale.connection import SHORTEST_WAIT, Connection, tls_context
-from lambda_src.planetscale.errors import ACCESS_DENIED, RECONNECT, number_of, verdict
+from lambda_src.planetscale.errors import ACCESS_DENIED, NOT_USABLE, number_of, verdict
 from lambda_src.planetscale.figures import Figures
 from lambda_src.planetscale.settings import Login, Settings
 
@@ -203,11 +203,13 @@ class Session:
 
     def _judge(self, error: Exception, *, connecting: bool) -> Verdict:
         if not isinstance(error, MySQLError):
-            return Verdict.RETRY  # the name did not resolve, or the secret was not read: only connecting raises these
+            return (
+                Verdict.RECONNECT
+            )  # the name did not resolve, or the secret was not read: only connecting raises these
         number = number_of(error)
         self._database.figures.error = number
         broken = self._database.drop_unless_idle()
-        if number is None or number in RECONNECT:
+        if number is None or number in NOT_USABLE:
             self._database.close()
         return verdict(error, connecting=connecting, broken=broken)
 

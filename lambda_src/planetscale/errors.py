@@ -27,7 +27,7 @@ CONNECTION_IS_GONE = {
     2014,  # commands out of sync
     2027,  # malformed packet
 }
-RECONNECT = {0, 1290, 1836, 4031} | CONNECTION_IS_GONE
+NOT_USABLE = {0, 1290, 1836, 4031} | CONNECTION_IS_GONE
 # Numbers that say the database can't serve now; trying again at once would only add to it.
 UNAVAILABLE = {
     1021,  # disk full
@@ -56,7 +56,9 @@ def verdict(error: MySQLError, *, connecting: bool, broken: bool) -> Verdict:
     `connecting` says that no statement was sent yet, `broken` that the connection is unusable after it.
     """
     number = number_of(error)
-    if connecting or number in UNDONE:
+    if connecting:
+        return Verdict.RECONNECT
+    if number in UNDONE:
         return Verdict.RETRY
     if number in OF_VITESS:
         text = str(error).lower()

@@ -19,7 +19,7 @@ from local.rds_proxy.server_connection import (
 )
 from local.rds_proxy.settings import Settings
 
-RETRY_SECONDS, RETRY_SECONDS_LIMIT = 0.05, 1.0
+RETRY_SECONDS, RETRY_SECONDS_LIMIT = 0.05, 0.25
 RESET_SECONDS = 5.0
 GREETINGS = 256
 log = logging.getLogger("rds_proxy")

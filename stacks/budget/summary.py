@@ -145,7 +145,6 @@ def plain(b: Budget) -> dict[str, Any]:
         "connection_max_age": "connection_max_age_seconds",
         "longest_answer": "longest_answer_seconds",
         "deadline": "deadline_seconds",
-        "retry_pauses": "retry_pauses_seconds",
         "retry_budget": "retry_budget_seconds",
     }
     data = {_key(name, renamed): value for name, value in asdict(b).items() if name != "plan"}

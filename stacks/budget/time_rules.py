@@ -1,7 +1,7 @@
 """Rules of time: who waits for whom, and for how long. docs/decisions/0020 says why in this order."""
 
 from stacks.budget.findings import ERROR, WARNING, Input, Rule, down, now, up
-from stacks.capacity import ANSWER_SECONDS, ATTEMPTS, PIN_SAFE, Budget
+from stacks.capacity import ANSWER_SECONDS, PIN_SAFE, Budget
 
 BORROW_DOWN = Input("connection_borrow_timeout", now("connection_borrow_timeout"), lambda b: [max(1, b.deadline - 1)])
 STATEMENT_DOWN = Input(
@@ -50,15 +50,6 @@ def _function_has_time_to_answer(b: Budget) -> str | None:
                 f"{each.deadline_seconds} s and {ANSWER_SECONDS} s to answer"
             )
     return None
-
-
-def _retries_fit_deadline(b: Budget) -> str | None:
-    if b.retry_pauses < b.deadline:
-        return None
-    return (
-        f"the pauses of {ATTEMPTS} attempts may take {b.retry_pauses:g} s, and deadline_seconds is {b.deadline}: "
-        "the last attempts are never made"
-    )
 
 
 def _connect_fits_deadline(b: Budget) -> str | None:
@@ -121,7 +112,6 @@ RULES = (
     Rule("C03", WARNING, _borrow_ends_with_request, (BORROW_DOWN, DEADLINE_UP)),
     Rule("C04", ERROR, _function_ends_before_api, (down("timeout_seconds", 1),)),
     Rule("C05", ERROR, _function_has_time_to_answer, (TIMEOUT_UP, DEADLINE_DOWN)),
-    Rule("C05", WARNING, _retries_fit_deadline, (DEADLINE_UP,)),
     Rule("C06", WARNING, _connect_fits_deadline, (DEADLINE_UP, down("connect_timeout_seconds", 2))),
     Rule(
         "C06",

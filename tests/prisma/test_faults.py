@@ -210,9 +210,9 @@ def test_a_failure_is_logged_without_what_was_sent(service, network, server):
 
 def test_the_attempts_and_pauses_are_those_of_the_python_service():
     source = (ROOT / "lambda_src" / "prisma" / "src" / "retry.ts").read_text()
-    found = {name: int(value) for name, value in re.findall(r"const (ATTEMPTS|BASE|LONGEST_PAUSE) = (\d+);", source)}
+    found = {name: int(value) for name, value in re.findall(r"const (ATTEMPTS|BASE|BASE_CONNECTING) = (\d+);", source)}
     assert found == {
         "ATTEMPTS": retry.ATTEMPTS,
         "BASE": 1000 * retry.BASE,
-        "LONGEST_PAUSE": 1000 * retry.LONGEST_PAUSE,
+        "BASE_CONNECTING": 1000 * retry.BASE_CONNECTING,
     }

@@ -7,6 +7,7 @@ import psycopg
 import pytest
 
 from lambda_src.database.connection import Database
+from lambda_src.database.retry import Verdict, pause
 from lambda_src.database.settings import Settings
 from lambda_src.database.unavailable import DatabaseUnavailable
 from lambda_src.deadline import Deadline
@@ -184,3 +185,13 @@ def test_a_name_that_does_not_resolve_is_unavailable(database, monkeypatch):
     nowhere = Database(Settings.from_environment())
     with pytest.raises(DatabaseUnavailable, match="gaierror"):
         ask(nowhere, "SELECT 1")
+
+
+@pytest.mark.parametrize(("decision", "base"), [(Verdict.RECONNECT, 0.4), (Verdict.RETRY, 0.05)])
+@pytest.mark.parametrize("retry", [1, 2, 3])
+def test_a_pause_is_random_grows_with_each_retry_and_leaves_half_of_the_rest(decision, base, retry):
+    for left in (60, 0.5, 0.01):
+        longest = min(base * 2**retry, left / 2)
+        pauses = [pause(retry, decision, left) for _ in range(500)]
+        assert 0.9 * longest < max(pauses) <= longest
+        assert min(pauses) < 0.1 * longest

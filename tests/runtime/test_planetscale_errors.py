@@ -209,7 +209,7 @@ def test_an_error_that_no_server_here_makes_is_judged_by_its_number_and_vitess_b
 
 
 def test_every_failure_to_connect_is_tried_again():
-    assert verdict(OperationalError(1049, "Unknown database"), connecting=True, broken=False) is Verdict.RETRY
+    assert verdict(OperationalError(1049, "Unknown database"), connecting=True, broken=False) is Verdict.RECONNECT
 
 
 def test_the_applications_user_can_change_rows_and_no_tables(database):

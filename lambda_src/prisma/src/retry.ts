@@ -3,11 +3,12 @@
 import { DeadlineExceeded } from "./deadline.ts";
 
 export const ATTEMPTS = 4; // the first and three more
-const BASE = 50; // milliseconds; the pause before the n-th retry is random below BASE * 2 ** n
-const LONGEST_PAUSE = 800; // milliseconds
+// Milliseconds; the pause before the n-th retry is random below one of these * 2 ** n, and leaves half of the deadline's rest.
+const BASE = 50;
+const BASE_CONNECTING = 400; // who refuses at once is starting: the attempts are to last until it has
 
-/** "uncertain": it may have been done; try again only what may be done twice. */
-export type Verdict = "retry" | "uncertain" | "unavailable" | "raise";
+/** "reconnect": nothing was sent. "uncertain": it may have been done; try again only what may be done twice. */
+export type Verdict = "reconnect" | "retry" | "uncertain" | "unavailable" | "raise";
 
 // PostgreSQL or the proxy refused before anything was done, or undid everything that was.
 const UNDONE = new Set([
@@ -70,8 +71,10 @@ const ENDED = /^(Connection terminated unexpectedly|WebSocket|Unable to connect 
 export function verdict(error: unknown, connected: boolean): Verdict {
   const code = codeOf(error) ?? "";
   if (UNAVAILABLE.has(code) || NOT_TRUSTED.test(code)) return "unavailable";
-  if (UNDONE.has(code) || messages(error).some((each) => NOT_CONNECTED.has(each))) return "retry";
-  if (isEnd(error, code)) return connected ? "uncertain" : "retry";
+  const refused = UNDONE.has(code) || messages(error).some((each) => NOT_CONNECTED.has(each));
+  if (!connected && (refused || isEnd(error, code))) return "reconnect";
+  if (refused) return "retry";
+  if (isEnd(error, code)) return "uncertain";
   return "raise";
 }
 
@@ -93,9 +96,10 @@ export function isRefusedPassword(error: unknown): boolean {
   return ["28000", "28P01", "P1000", "P6002"].includes(codeOf(error) ?? "");
 }
 
-/** Milliseconds to wait before the `retry`-th retry (1, 2, …): exponential with full jitter. */
-export function pause(retry: number): number {
-  return Math.random() * Math.min(LONGEST_PAUSE, BASE * 2 ** retry);
+/** Milliseconds to wait before the `retry`-th retry (1, 2, …): exponential with full jitter, at most half of `left`. */
+export function pause(retry: number, found: Verdict, left: number): number {
+  const base = found === "reconnect" ? BASE_CONNECTING : BASE;
+  return Math.random() * Math.min(base * 2 ** retry, left / 2);
 }
 
 type Fields = Record<string, unknown>;

@@ -41,13 +41,13 @@ export class Session {
     figures.code = codeOf(error);
     if (found === "raise") throw error;
     this.uncertain ||= found === "uncertain";
-    const [wait, left] = [pause(attempt), this.#deadline.remaining()];
+    const left = this.#deadline.remaining();
     figures.deadlineExceeded += Number(error instanceof DeadlineExceeded || left === 0);
-    if (found === "unavailable" || attempt === ATTEMPTS || left <= wait) {
+    if (found === "unavailable" || attempt === ATTEMPTS || left === 0) {
       const reason = codeOf(error) ?? (error as Error).constructor.name;
       throw new StoreUnavailable(`${reason} at attempt ${attempt}, ${(left / 1000).toFixed(1)} s left: ${found}`);
     }
     figures.retries += 1;
-    await sleep(wait);
+    await sleep(pause(attempt, found, left));
   }
 }
