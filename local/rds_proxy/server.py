@@ -156,8 +156,11 @@ class Proxy:
         settings = self.settings
         while True:
             await asyncio.sleep(min(1.0, settings.idle_client_timeout / 4, settings.client_life / 4))
-            for session in tuple(self.sessions):
-                session.close_when_due()
+            self._close_due()
+
+    def _close_due(self) -> None:  # a function, whose end forgets the session that was looked at last
+        for session in tuple(self.sessions):
+            session.close_when_due()
 
     def _ended(self, session: Session) -> None:
         if session in self.sessions:
