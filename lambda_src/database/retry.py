@@ -30,9 +30,8 @@ CONNECTION_IS_GONE = {"25006", "57P01", "57P02", "57P03", "57P05", "25P03", "25P
 UNAVAILABLE = {
     "57014",  # query_canceled: statement_timeout
     "55P03",  # lock_not_available
-    "53100",  # disk_full
-    "53200",  # out_of_memory
 }
+UNAVAILABLE_CLASSES = ("53", "58")  # no room (disk, memory, a limit), and what fails below PostgreSQL (a disk, a file)
 
 
 class Verdict(Enum):
@@ -66,7 +65,7 @@ def verdict(error: PostgresError, *, connecting: bool, broken: bool) -> Verdict:
         return Verdict.RECONNECT
     if state in UNDONE:
         return Verdict.RETRY
-    if state in UNAVAILABLE:
+    if state in UNAVAILABLE or (state or "").startswith(UNAVAILABLE_CLASSES):
         return Verdict.UNAVAILABLE
     if broken or state in CONNECTION_IS_GONE or (state or "").startswith("08"):
         return Verdict.RETRY_IF_IDEMPOTENT

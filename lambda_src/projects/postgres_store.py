@@ -139,6 +139,9 @@ class PostgresStore:
         """Change a project that is at `version` (None: at any), or raise ProjectNotFound or VersionConflict."""
         parameters = {"tenant": tenant, "id": id, "name": name, "version": version, "now": now}
         row = self.one(RENAME, parameters)
+        if row is not None and not row[-1] and version in (None, Project(*row[:-1]).version):
+            # It waited for another change, or a deletion, and shows what was before that: look again.
+            row = self.one(RENAME, parameters)
         if row is None:
             raise ProjectNotFound(_absent(tenant, id))
         *fields, is_ours = row

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 Response = dict[str, Any]
 LONGEST_ECHO = 80  # characters of a bad value that are shown back
+MOST_MISTAKES = 20  # that are told at once: an answer above 6 MB is none, says Lambda, and a request has room for many
 
 
 class Mistake(NamedTuple):
@@ -21,11 +22,12 @@ class Mistake(NamedTuple):
 
 
 class InvalidRequest(Exception):
-    """A request that can't be served as it is, with every mistake that was found in it."""
+    """A request that can't be served as it is, with the mistakes that were found in it: the first of very many."""
 
     def __init__(self, *mistakes: Mistake) -> None:
-        super().__init__("; ".join(map(str, mistakes)))
-        self.mistakes = mistakes
+        self.mistakes = mistakes[:MOST_MISTAKES]
+        left_out = len(mistakes) - len(self.mistakes)
+        super().__init__("; ".join(map(str, self.mistakes)) + (f"; and {left_out} more" if left_out else ""))
 
 
 class Refusal(Exception):
@@ -72,5 +74,8 @@ def shown(value: object) -> str:
     """A value as the caller may recognise it, cut where it is long."""
     if value is None:
         return "missing"
-    text = json.dumps(value) if not isinstance(value, bytes) else repr(value)
+    try:
+        text = json.dumps(value) if not isinstance(value, bytes) else repr(value)
+    except RecursionError:  # JSON that could just be read
+        return "nested too deeply"
     return text if len(text) <= LONGEST_ECHO else f"{text[:LONGEST_ECHO]}… ({len(text)} characters)"

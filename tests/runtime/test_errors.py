@@ -121,6 +121,14 @@ def test_a_statement_that_is_cancelled_by_its_timeout_is_not_tried_again(databas
     assert ask(database, "SELECT 1") == [(1,)]
 
 
+@pytest.mark.parametrize("state", ["53000", "53100", "53200", "53400", "58000", "58030"])
+def test_a_database_without_room_or_with_a_broken_disk_is_unavailable_at_once(database, state):
+    with pytest.raises(DatabaseUnavailable, match=f"{state} at attempt 1"):
+        ask(database, f"DO $$ BEGIN RAISE EXCEPTION USING ERRCODE = '{state}'; END $$", idempotent=True)
+    assert ask(database, "SELECT 1") == [(1,)]
+    assert database.figures.connects == 1
+
+
 def test_the_deadline_ends_a_statement_that_no_timeout_ends(server, database):
     with applications_sessions_with(server, "statement_timeout", "0"):
         with pytest.raises(DatabaseUnavailable):

@@ -5,6 +5,7 @@ import json
 import os
 import socket
 import sys
+import threading
 
 import psycopg
 import pytest
@@ -109,6 +110,22 @@ def test_an_invocation_leaves_nothing_in_a_transaction(service, server):
     with as_superuser(server) as connection:
         states = "SELECT state FROM pg_stat_activity WHERE usename = %s"
         assert set(connection.execute(states, [APPLICATION]).fetchall()) == {("idle",)}
+
+
+@pytest.mark.parametrize("version", [{}, {"version": 1}])
+def test_a_change_that_waited_for_a_deletion_finds_nothing(service, server, version):
+    project = service.request("POST", "/tenants/acme/projects", {"name": "a"}).body
+    path = f"/tenants/acme/projects/{project['id']}"
+    answers = []
+    thread = threading.Thread(target=lambda: answers.append(service.request("PATCH", path, {"name": "b", **version})))
+    with as_superuser(server) as connection, as_superuser(server) as observer:
+        with connection.transaction():
+            connection.execute("DELETE FROM project WHERE id = %s", [project["id"]])
+            thread.start()
+            while observer.execute("SELECT count(*) FROM pg_locks WHERE NOT granted").fetchone() == (0,):
+                pass
+        thread.join()
+    assert [answer.status for answer in answers] == [404]
 
 
 def test_a_failure_is_logged_without_what_was_sent(service, server, proxy, tmp_path):
