@@ -11,6 +11,8 @@ from typing import Any
 
 import boto3
 
+from ci.refusal import refusal
+
 STACK = "aws:cloudformation:stack"
 ROOT = Path(__file__).parents[1]
 TOOLS = (Path(sys.executable).parent, ROOT / "node_modules" / ".bin")  # as in the Makefile: Node may be in .venv
@@ -31,7 +33,7 @@ def stacks(assembly: Path, environment: str) -> list[Stack]:
     """The stacks of an environment, each after those that it needs."""
     directory = assembly / f"assembly-{environment}"
     if not directory.is_dir():
-        raise SystemExit(f"{assembly} has no environment {environment!r}: is it what `cdk synth` wrote?")
+        raise refusal(f"{assembly} has no environment {environment!r}: is it what `cdk synth` wrote?")
     artifacts = json.loads((directory / "manifest.json").read_text())["artifacts"]
     graph = {name: each.get("dependencies", ()) for name, each in artifacts.items()}
     order = [artifacts[name] for name in TopologicalSorter(graph).static_order() if name in artifacts]

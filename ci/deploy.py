@@ -6,7 +6,6 @@ line `Accept: <its name>` of ACCEPTED says that it may. Otherwise it is left in 
 
 import argparse
 import os
-import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -16,6 +15,7 @@ from botocore.exceptions import ClientError
 
 from ci.assembly import Stack, cdk, client, stacks
 from ci.losses import STATEFUL, Loss, unaccepted
+from ci.refusal import refusal
 
 # What CloudFormation calls a change set without changes.
 NOTHING = ("didn't contain changes", "No updates are to be performed")
@@ -63,7 +63,7 @@ def deploy(stack: Stack, assembly: Path, change_set: str, accepted: str) -> None
         lines = [f"{stack.name}: the change set {change_set} was not executed, since nobody has accepted that"]
         lines += [f"  {loss}" for loss in missing]
         lines += ["If it is meant, start this workflow by hand with", *(f"  {loss.name}" for loss in missing)]
-        sys.exit("\n".join(lines))
+        raise refusal("\n".join(lines))
     step(stack, "execute-change-set", assembly, change_set)
 
 
@@ -73,7 +73,7 @@ def step(stack: Stack, method: str, assembly: Path, change_set: str) -> None:
     words = ["deploy", stack.id, "--exclusively", "--require-approval", "never"]
     status, _ = cdk(*words, "--method", method, "--change-set-name", change_set, assembly=assembly)
     if status != 0:
-        sys.exit(f"{stack.name}: {method} ended with {status}")
+        raise refusal(f"{stack.name}: {method} ended with {status}")
 
 
 def main() -> None:

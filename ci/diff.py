@@ -7,12 +7,12 @@ of ACCEPTED (a pull request's text) says that it may. It reads templates only, w
 import argparse
 import os
 import re
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from ci.assembly import cdk
 from ci.losses import STATEFUL, Loss, unaccepted
+from ci.refusal import refusal
 
 # With --fail-on=destructive the CLI says what it found, one a line; the counts are held to each other.
 FOUND = re.compile(r"Found (\d+) destructive change\(s\)")
@@ -30,7 +30,7 @@ def destructive(output: str) -> list[Loss]:
     found = [Loss(each["stack"], each["logical_id"], each["type"] or "", each["fate"]) for each in _lines(output)]
     expected = sum(int(count) for count in FOUND.findall(output))
     if len(found) != expected:
-        raise SystemExit(f"cdk diff found {expected} destructive changes, and this can read {len(found)} of them")
+        raise refusal(f"cdk diff found {expected} destructive changes, and this can read {len(found)} of them")
     return found
 
 
@@ -77,13 +77,13 @@ def main() -> None:
     status, output = cdk(*words, assembly=options.assembly)
     found = destructive(output)
     if status != 0 and not found:
-        raise SystemExit(f"cdk diff of {options.environment} ended with {status}")
+        raise refusal(f"cdk diff of {options.environment} ended with {status}")
     losses = sorted(loss for loss in found if loss.type in STATEFUL)
     missing = unaccepted(losses, os.environ.get("ACCEPTED", ""))
     options.comment.parent.mkdir(parents=True, exist_ok=True)
     options.comment.write_text(comment(options.environment, output, losses, missing))
     if missing:
-        sys.exit("\n".join(["not accepted:", *map(str, missing)]))
+        raise refusal("\n".join(["not accepted:", *map(str, missing)]))
 
 
 if __name__ == "__main__":

@@ -1,10 +1,10 @@
 """Whether an environment is still what was deployed: `python -m ci.drift <environment>`. Ends with 1 when it is not."""
 
 import argparse
-import sys
 from pathlib import Path
 
 from ci.assembly import assume, cdk, stacks
+from ci.refusal import refusal
 
 
 def main() -> None:
@@ -17,7 +17,8 @@ def main() -> None:
     # `cdk drift` asks with the credentials that it finds: the role's, whose reading is what CloudFormation compares.
     credentials = assume(stack.lookup_role, stack.region)
     status, _ = cdk("drift", f"{options.environment}/*", "--fail", assembly=options.assembly, credentials=credentials)
-    sys.exit(status)
+    if status != 0:
+        raise refusal(f"{options.environment} is not what was deployed, or could not be compared")
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from ci.refusal import refusal
 from stacks.config import Environment
 from stacks.deployment import role_names
 from stacks.environments import ENVIRONMENTS
@@ -24,7 +25,7 @@ def matrix(environments: Iterable[Environment[Any]], variables: Mapping[str, str
         if each.name == "local" or not account:
             continue
         if not re.fullmatch(r"\d{12}", account):
-            raise SystemExit(f"{account_variable(each.name)} is {account!r}, allowed is an account's 12 digits")
+            raise refusal(f"{account_variable(each.name)} is {account!r}, allowed is an account's 12 digits")
         deploy, read = (f"arn:{partition(each.region)}:iam::{account}:role/{name}" for name in role_names(each))
         found.append({"name": each.name, "region": each.region, "deploy": deploy, "read": read})
     return found
@@ -49,7 +50,7 @@ def main() -> None:
     chosen = [each for each in found if name in ("", each["name"])]
     if name and not chosen:
         known = ", ".join(each["name"] for each in found) or "none"
-        raise SystemExit(f"{name!r} is no environment with a variable {account_variable(name)}, there are: {known}")
+        raise refusal(f"{name!r} is no environment with a variable {account_variable(name)}, there are: {known}")
     print(f"environments={json.dumps(chosen)}")
 
 

@@ -11,6 +11,8 @@ import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from ci.refusal import refusal
+
 ROOT = Path(__file__).parents[1]
 PIN = re.compile(r'"(?P<name>[\w.-]+)(?P<extras>\[[\w,]+\])?==(?P<version>[^";\s]+)')
 # Their major version is decided by hand: PostgreSQL's, which is that of the instances, and Node's.
@@ -67,7 +69,7 @@ def newest_npm(name: str, version: str) -> str:
 def _output(command: list[str], text: str = "") -> str:
     result = subprocess.run(command, cwd=ROOT, input=text, capture_output=True, text=True, check=False)
     if result.returncode != 0:
-        sys.exit(f"`{' '.join(command)}` ended with {result.returncode}:\n{result.stderr}")
+        raise refusal(f"`{' '.join(command)}` ended with {result.returncode}:\n{result.stderr}")
     return result.stdout
 
 

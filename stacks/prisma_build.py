@@ -14,6 +14,8 @@ from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
 
+from stacks.refusal import see
+
 ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "lambda_src" / "prisma"
 BUILD = ROOT / "build" / "prisma"
@@ -81,7 +83,9 @@ def _npm(directory: Path, *words: str, what: str) -> None:
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
     npm = shutil.which("npm", path=path)
     if npm is None:
-        raise BuildFailed(f"could not {what}: there is no npm on this machine; `make setup` installs Node.js")
+        raise BuildFailed(
+            f"could not {what}: there is no npm on this machine; `make setup` installs Node.js; {see('bundling')}"
+        )
     command = [npm, *words, "--loglevel=error"]
     result = subprocess.run(
         command, cwd=directory, env={**os.environ, "PATH": path}, capture_output=True, text=True, check=False
@@ -89,7 +93,8 @@ def _npm(directory: Path, *words: str, what: str) -> None:
     if result.returncode != 0:
         said = (result.stderr + result.stdout).strip()
         raise BuildFailed(
-            f"could not {what} (is the npm registry reachable from here?): `{' '.join(words)}` said\n{said}"
+            f"could not {what} (is the npm registry reachable from here?): `{' '.join(words)}` said\n{said}\n"
+            f"{see('bundling')}"
         )
 
 

@@ -14,13 +14,16 @@ from lambda_src.database.https import Https
 from lambda_src.database.settings import root_bundle
 from lambda_src.database.signature import sign
 from lambda_src.deadline import Deadline
+from lambda_src.explained import Explained
 
 TIMEOUT = 2.0  # seconds
 SERVICE, TARGET = "secretsmanager", "secretsmanager.GetSecretValue"
 
 
-class SecretUnavailable(OSError):
+class SecretUnavailable(Explained, OSError):
     """The secret can't be read, or holds no URL; the message names it and never shows its value."""
+
+    heading = "function-settings"
 
 
 def read(secret_name: str) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import NamedTuple, Protocol, Self
 
 from lambda_src.database import iam_token
+from lambda_src.explained import Explained
 
 # What the template gives the function; a test compares the two. The platform adds AWS_REGION and the credentials.
 VARIABLES = (
@@ -21,8 +22,10 @@ VARIABLES = (
 )
 
 
-class InvalidSettings(Exception):
+class InvalidSettings(Explained):
     """The function's environment variables are not what the code needs; the message names every one of them."""
+
+    heading = "function-settings"
 
 
 class Login(NamedTuple):

@@ -6,11 +6,15 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+from lambda_src.explained import Explained
+
 FILE_NAME = re.compile(r"(?P<version>\d{4})_[a-z0-9_]+\.sql")
 
 
-class MigrationFailed(Exception):
+class MigrationFailed(Explained):
     """A migration can't be applied; the message names its file, the line where there is one, and the reason."""
+
+    heading = "migrations"
 
 
 class Migration(NamedTuple):

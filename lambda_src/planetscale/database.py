@@ -15,6 +15,7 @@ from lambda_src.database.retry import ATTEMPTS, Verdict, wait_for_the_next
 from lambda_src.database.secret_url import SecretUnavailable
 from lambda_src.database.unavailable import DatabaseUnavailable
 from lambda_src.deadline import Deadline
+from lambda_src.explained import Explained
 from lambda_src.planetscale.connection import SHORTEST_WAIT, Connection, tls_context
 from lambda_src.planetscale.errors import ACCESS_DENIED, NOT_USABLE, number_of, verdict
 from lambda_src.planetscale.figures import Figures
@@ -26,8 +27,10 @@ logger = logging.getLogger(__name__)
 Parameters = Mapping[str, Any]
 
 
-class PasswordRefused(Exception):
+class PasswordRefused(Explained):
     """The database refuses the password that is in the secret now."""
+
+    heading = "function-settings"
 
 
 class Answer(NamedTuple):

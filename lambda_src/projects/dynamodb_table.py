@@ -17,6 +17,7 @@ from botocore.exceptions import (
 
 from lambda_src import embedded_metrics
 from lambda_src.deadline import Deadline
+from lambda_src.explained import Explained
 from lambda_src.projects.model import StoreUnavailable
 
 # What the template gives the function; a test compares the two. The platform adds AWS_REGION and the credentials.
@@ -50,8 +51,10 @@ METRICS = {
 Json = dict[str, Any]
 
 
-class InvalidSettings(Exception):
+class InvalidSettings(Explained):
     """The function's environment variables are not what the code needs; the message names every one of them."""
+
+    heading = "function-settings"
 
 
 class ConditionFailed(Exception):

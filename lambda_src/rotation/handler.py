@@ -17,6 +17,7 @@ import psycopg
 
 from lambda_src.database import instance
 from lambda_src.database.settings import require
+from lambda_src.explained import Explained
 from lambda_src.rotation.secret import Secret
 
 logging.getLogger("lambda_src").setLevel(logging.INFO)
@@ -28,8 +29,10 @@ LENGTH = 40  # about 238 bits
 SAME = ("engine", "host", "port", "dbname", "username")  # what a rotation leaves as it is
 
 
-class RotationFailed(Exception):
+class RotationFailed(Explained):
     """The secret can't be rotated; the message says what is wrong with it, and holds no password."""
+
+    heading = "rotation"
 
 
 def handler(event: dict[str, str], _context: object) -> None:

@@ -3,11 +3,15 @@
 import json
 from typing import Any
 
+from lambda_src.explained import Explained
+
 CURRENT, PENDING = "AWSCURRENT", "AWSPENDING"
 
 
-class NotRotating(Exception):
+class NotRotating(Explained):
     """Secrets Manager is not rotating this secret with this token; the message says what it says instead."""
+
+    heading = "rotation"
 
 
 class Secret:

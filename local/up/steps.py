@@ -13,7 +13,11 @@ LAST_LINES = 15
 
 
 class StepFailed(Exception):
-    """A step did not do its work; the message is for the person at the terminal."""
+    """A step did not do its work; the message is for the person at the terminal, and ends with what explains it."""
+
+    def __str__(self) -> str:
+        """The message and the page."""
+        return f"{super().__str__()}\n\n{see('local-run')}"
 
 
 @contextlib.contextmanager
@@ -25,7 +29,7 @@ def step(title: str, log: Path | None = None) -> Iterator[None]:
         yield
     except StepFailed as error:
         print("failed", flush=True)
-        raise StepFailed(f"{title}: {error}{_told_by(log) if log else ''}\n\n{see('local-run')}") from None
+        raise StepFailed(f"{title}: {error.args[0]}{_told_by(log) if log else ''}") from None
     except BaseException:
         print("interrupted", flush=True)
         raise

@@ -13,6 +13,7 @@ from stacks.budget import prices
 from stacks.budget.findings import ERROR
 from stacks.budget.report import Estimate, Report, columns
 from stacks.config import Environment
+from stacks.refusal import PAGE, see
 from stacks.runbook.environment_page import dollars
 
 BUILD = Path(__file__).parents[2] / "build"
@@ -28,7 +29,8 @@ def main(arguments: list[str]) -> int:
         changes = dict(map(_change, question.changes))
         found = documents.report(_environment(question.environment), changes)
     except ValueError as error:
-        sys.stderr.write(f"{error}\n")
+        explained = "" if PAGE in str(error) else f"\n  {see('connection-budget')}"
+        sys.stderr.write(f"{error}{explained}\n")
         return 2
     sys.stdout.write(text(found, question.changes))
     sys.stdout.write(f"{_write(found, changes)}\n")

@@ -178,7 +178,7 @@ def test_a_replacement_is_not_deployed_until_somebody_names_it(runner, another_t
     assert result.status != 0
     assert "was not executed" in result.output
     assert key_of(account) == "id"
-    name = result.output.split()[-1]
+    name = re.search(r"start this workflow by hand with\n  (\S+)\n", result.output)[1]
     inputs = {"environment": DEV.name, "accept": name}
     result = runner.run(
         "deploy", "deploy", event="workflow_dispatch", inputs=inputs, matrix={"environment": another_table}

@@ -1,5 +1,6 @@
 """The pages that are made from templates, contract and figures hold what those hold, and can be opened anywhere."""
 
+import ast
 import json
 import re
 import shutil
@@ -9,6 +10,7 @@ import xml.etree.ElementTree as ET
 import pytest
 
 from benchmarks.figures import collect
+from lambda_src.migrations.files import MigrationFailed
 from stacks.environments import ENVIRONMENTS
 from stacks.refusal import PAGE, refuse
 from stacks.runbook import api_page, architecture, iam_page, indexes
@@ -21,6 +23,9 @@ from .synthesis import of_type
 from .test_commands import anchors, tracked
 
 SVG = "{http://www.w3.org/2000/svg}"
+NO_MESSAGES = {"what-our-own-messages-mean", "rules"}  # the title; a rule's finding names its rule and its source
+EXPLAINED = ("ci/", "lambda_src/migrations/", "lambda_src/rotation/", "lambda_src/database/se")  # settings, secrets
+TOPIC = re.compile(r"(?:\bsee\(|^    heading = )[\"']([\w-]+)[\"']", re.MULTILINE)
 SOURCES = [
     name for name in tracked("*.py") if name.startswith(("stacks/", "local/", "lambda_src/", "benchmarks/", "ci/"))
 ]
@@ -144,19 +149,30 @@ def test_every_message_that_names_a_page_names_one_that_is_there():
         (found[1], found[2])
         for name in [*SOURCES, "Makefile"]
         for found in re.finditer(r"((?:docs|stacks)/[\w/.-]+\.md)\\?#([\w-]+)", (ROOT / name).read_text())
-    } | {
-        (PAGE, topic)
-        for name in SOURCES
-        for topic in re.findall(r"\bsee\([\"']([\w-]+)[\"']\)", (ROOT / name).read_text())
-    }
-    assert {topic for page, topic in linked if page == PAGE} >= {
-        "configuration",
-        "connection-budget",
-        "local-run",
-        "setup",
-    }
+    } | {(PAGE, topic) for name in SOURCES for topic in TOPIC.findall((ROOT / name).read_text())}
+    assert {topic for page, topic in linked if page == PAGE} == anchors((ROOT / PAGE).read_text()) - NO_MESSAGES
     missing = [f"{page}#{topic}" for page, topic in linked if topic not in anchors((ROOT / page).read_text())]
     assert missing == []
+
+
+def test_what_a_workflow_runs_and_what_fails_a_deployment_ends_with_its_page():
+    """Their messages are made by ci.refusal, and by what derives from Explained."""
+    trees = {name: ast.parse((ROOT / name).read_text()) for name in SOURCES if name.startswith(EXPLAINED)}
+    found = {name: [*map(ast.unparse, ended_or_defined(tree))] for name, tree in trees.items()}
+    assert {name: each for name, each in found.items() if each} == {
+        "ci/audit.py": ["sys.exit(main())"],
+        "ci/refusal.py": ["SystemExit(f\"{message}\\n{see('workflows')}\")"],
+    }
+    assert str(MigrationFailed("0002_a.sql: no")) == f"0002_a.sql: no; see {PAGE}#migrations"
+
+
+def ended_or_defined(tree):
+    """Where a program ends, and exceptions that say nothing but their message."""
+    for each in ast.walk(tree):
+        if isinstance(each, ast.Call) and ast.unparse(each.func) in ("sys.exit", "SystemExit"):
+            yield each
+        if isinstance(each, ast.ClassDef) and {"Exception", "OSError"} & {*map(ast.unparse, each.bases[:1])}:
+            yield ast.Name(each.name)
 
 
 def test_a_refusal_ends_with_its_page():

@@ -91,4 +91,5 @@ def test_another_database_is_not_deployed_over_this_one(on_a_table):
 
 def test_there_is_no_token_without_a_proxy(on_a_table):
     code, output = on_a_table("token")
-    assert (code, output) == (1, "\nthere is no proxy to log in to: the database here is a DynamoDB table\n")
+    assert code == 1
+    assert output.startswith("\nthere is no proxy to log in to: the database here is a DynamoDB table\n")

@@ -115,7 +115,7 @@ def test_a_port_in_use_is_a_sentence(tmp_path):
 
 def test_status_and_down_of_nothing_are_sentences(tmp_path):
     run = LocalRun(tmp_path)
-    assert run("status") == (1, "\nnothing runs here: `make up` starts it\n")
+    assert run("status") == (1, "\nnothing runs here: `make up` starts it\n\nsee docs/errors.md#local-run\n")
     assert run("down") == (0, "nothing runs here\n")
 
 

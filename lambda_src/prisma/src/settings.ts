@@ -1,7 +1,11 @@
 /** The environment variables that tell a function where its database is. */
 
 /** The variables are not what the code needs; the message names every one of them. */
-export class InvalidSettings extends Error {}
+export class InvalidSettings extends Error {
+  constructor(message: string) {
+    super(`${message}; see docs/errors.md#function-settings`);
+  }
+}
 
 /** How long to try, in milliseconds: one connect, all attempts of a request together, the life of a connection. */
 export type Patience = { connectTimeout: number; deadline: number; connectionMaxAge: number };
