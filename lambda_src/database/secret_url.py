@@ -66,7 +66,7 @@ def _ask(secret_name: str, timeout: float, environment: Mapping[str, str]) -> tu
     deadline = Deadline(timeout)
     try:
         connection.connect()
-        connection.within(deadline.remaining())
+        connection.within(deadline)
         connection.request("POST", "/", body, sign(headers, body, SERVICE, environment))
         response = connection.getresponse()
         answer: dict[str, Any] = json.loads(response.read())

@@ -97,7 +97,7 @@ class Database:
         self, connection: Https, body: object, headers: Mapping[str, str], deadline: Deadline
     ) -> tuple[int, object]:
         url = self._settings.fields(deadline.remaining())["url"]
-        connection.within(deadline.remaining())
+        connection.within(deadline)
         connection.request(
             "POST",
             urlsplit(self._settings.sql_endpoint(deadline.remaining())).path,
@@ -105,7 +105,6 @@ class Database:
             {**HEADERS, **headers, "Neon-Connection-String": url},
         )
         response = connection.getresponse()
-        connection.within(deadline.remaining())
         content = response.read()
         is_json = response.headers.get_content_type() == "application/json"
         return response.status, json.loads(content) if is_json else None
