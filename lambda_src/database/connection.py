@@ -16,7 +16,7 @@ from psycopg.rows import TupleRow, tuple_row
 
 from lambda_src.database.figures import Figures
 from lambda_src.database.liveness import is_silent
-from lambda_src.database.resolve import resolve
+from lambda_src.database.resolve import Addresses
 from lambda_src.database.retry import ATTEMPTS, CONNECTION_IS_GONE, Verdict, verdict, wait_for_the_next
 from lambda_src.database.settings import Way
 from lambda_src.deadline import Deadline
@@ -40,7 +40,7 @@ class Database:
         self._settings = settings
         self._connection: _Connection | None = None
         self._opened_at = 0.0
-        self._connect_attempts = 0
+        self._addresses = Addresses()
         self._was_connected = False
 
     def warm_up(self) -> None:
@@ -104,8 +104,8 @@ class Database:
             logger.warning("connect failed", extra={"error": str(error)})
             raise
         finally:
-            self._connect_attempts += 1
             self.figures.connect_seconds += time.monotonic() - started
+        self._addresses.answered()
         connection.autocommit = True  # one statement, one round trip
         connection.prepare_threshold = None  # a named prepared statement pins the client to one server connection
         self._opened_at = time.monotonic()
@@ -116,11 +116,10 @@ class Database:
 
     def _conninfo(self, timeout: float) -> str:
         login = self._settings.login(timeout)
-        addresses = resolve(login.host, login.port, timeout)
         return make_conninfo(
             host=login.host,
-            # The next one at each attempt: the proxy has an address in each of two zones, and one may be out of reach.
-            hostaddr=addresses[self._connect_attempts % len(addresses)],
+            # The proxy has an address in each of two zones, and one may be out of reach.
+            hostaddr=self._addresses.choose(login.host, login.port, timeout),
             port=login.port,
             dbname=login.database,
             user=login.user,

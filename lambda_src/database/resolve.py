@@ -4,6 +4,27 @@ import socket
 import threading
 
 
+class Addresses:
+    """The address to try next: the first at which no attempt failed, in whatever order a name server gives them."""
+
+    def __init__(self) -> None:
+        self._failed: set[str] = set()
+        self._tried = ""
+
+    def choose(self, host: str, port: int, timeout: float) -> str:
+        """An address, which counts as failed until it `answered`; raises what `resolve` raises."""
+        found = resolve(host, port, timeout)
+        if self._failed.issuperset(found):
+            self._failed.clear()
+        self._tried = next(address for address in found if address not in self._failed)
+        self._failed.add(self._tried)
+        return self._tried
+
+    def answered(self) -> None:
+        """The last one that was chosen is good."""
+        self._failed.discard(self._tried)
+
+
 def resolve(host: str, port: int, timeout: float) -> list[str]:
     """The addresses of a host, at least one.
 

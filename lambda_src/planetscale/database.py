@@ -10,7 +10,7 @@ from pymysql.constants import SERVER_STATUS
 from pymysql.err import MySQLError, OperationalError
 
 from lambda_src.database.liveness import is_silent
-from lambda_src.database.resolve import resolve
+from lambda_src.database.resolve import Addresses
 from lambda_src.database.retry import ATTEMPTS, Verdict, wait_for_the_next
 from lambda_src.database.secret_url import SecretUnavailable
 from lambda_src.database.unavailable import DatabaseUnavailable
@@ -54,7 +54,7 @@ class Database:
         self._tls = tls_context(settings.root_bundle)
         self._connection: Connection | None = None
         self._opened_at = 0.0
-        self._connect_attempts = 0
+        self._addresses = Addresses()
         self._was_connected = False
 
     def warm_up(self) -> None:
@@ -111,7 +111,6 @@ class Database:
             logger.warning("connect failed", extra={"error": _reason(error)})
             raise
         finally:
-            self._connect_attempts += 1
             self.figures.connect_seconds += time.monotonic() - started
         self._opened_at = time.monotonic()
         self.figures.connects += 1
@@ -142,10 +141,10 @@ class Database:
         return Login.read(self._settings.secret_name, max(SHORTEST_WAIT, deadline.remaining() / 2))
 
     def _open(self, login: Login, deadline: Deadline) -> Connection:
-        addresses = resolve(login.host, login.port, deadline.remaining())
-        # The next one at each attempt: one of several may be out of reach.
-        address = addresses[self._connect_attempts % len(addresses)]
-        return Connection.to(login, address, self._tls, deadline)
+        address = self._addresses.choose(login.host, login.port, deadline.remaining())
+        connection = Connection.to(login, address, self._tls, deadline)
+        self._addresses.answered()
+        return connection
 
 
 class Session:

@@ -165,16 +165,10 @@ def test_a_rotated_password_costs_no_request(service, server, tmp_path):
 
 
 @pytest.fixture
-def silent_name_server():
-    """A name server that hears every question and answers none, and an interpreter that knows no other."""
+def name_server(tmp_path):
+    """A name server, and an interpreter that knows no other."""
     if os.geteuid() != 0:
         pytest.skip("only root may give a process another resolv.conf (mount namespace) and listen on port 53")
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
-        server.bind(("127.0.0.77", 53))
-        yield server
-
-
-def test_a_name_server_that_does_not_answer_is_a_503(proxy, tmp_path, silent_name_server):
     resolv, python = tmp_path / "resolv.conf", tmp_path / "python"
     resolv.write_text("nameserver 127.0.0.77\n")
     python.write_text(
@@ -182,7 +176,46 @@ def test_a_name_server_that_does_not_answer_is_a_503(proxy, tmp_path, silent_nam
         f'{sys.executable} "$@"\n'
     )
     python.chmod(0o755)
-    with environment(proxy, tmp_path, python=str(python), DB_HOST="proxy.example.org") as cold:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
+        server.bind(("127.0.0.77", 53))
+        yield server, str(python)
+
+
+def test_a_name_server_that_does_not_answer_is_a_503(proxy, tmp_path, name_server):
+    server, python = name_server
+    with environment(proxy, tmp_path, python=python, DB_HOST="proxy.example.org") as cold:
         cold.wait_until_ready()
         assert get(Service(cold)) == (503, "1")
-    assert silent_name_server.recv(4096)
+    assert server.recv(4096)
+
+
+def answer_in_turns(server, addresses):
+    """Answer each question for an address with all of them, every time beginning with the next one."""
+    records = [b"\xc0\x0c\0\1\0\1\0\0\0\0\0\4" + socket.inet_aton(each) for each in addresses]
+    with contextlib.suppress(OSError):
+        while True:
+            question, client = server.recvfrom(4096)
+            end = question.index(b"\0", 12) + 5
+            is_wanted = question[end - 4 : end - 2] == b"\0\1"  # and not IPv6
+            flags_and_counts = b"\x81\x80\0\1\0" + bytes([is_wanted * len(records)]) + b"\0\0\0\0"
+            server.sendto(question[:2] + flags_and_counts + question[12:end] + b"".join(records * is_wanted), client)
+            records = [*records[is_wanted:], *records[:is_wanted]]
+
+
+def test_an_address_that_is_out_of_reach_costs_no_request(server, certificates, tmp_path, name_server):
+    """Whatever the order in which the name server gives it; the resolver would prefer 127.0.0.1."""
+    names, python = name_server
+    silent, speaking = "127.0.0.78", "127.0.0.79"
+    proxy = stand_in_before(server, certificates, tmp_path, percent=2, host="proxy.example.org")
+    proxy.command[proxy.command.index("--listen") + 1] = f"{speaking}:{proxy.port}"
+    proxy.start()
+    with socket.create_server((silent, proxy.port)):
+        threading.Thread(target=answer_in_turns, args=(names, [silent, speaking]), daemon=True).start()
+        with environment(proxy, tmp_path, python=python, DB_CONNECT_TIMEOUT_SECONDS="0.5") as running:
+            running.wait_until_ready()
+            for _ in range(3):
+                assert get(Service(running)) == (200, None)
+                proxy.stop()
+                proxy.start()
+    proxy.stop()
+    assert (tmp_path / "function.log").read_text().count("connect failed") == 1
