@@ -107,7 +107,9 @@ def _fields(secret_name: str, text: str) -> dict[str, str]:
         except ValueError:
             raise SecretUnavailable(f"secret {secret_name} begins as JSON and is none") from None
     fields = (
-        {str(key): value for key, value in found.items() if isinstance(value, str)} if isinstance(found, dict) else {}
+        {str(key): value.strip() for key, value in found.items() if isinstance(value, str)}
+        if isinstance(found, dict)
+        else {}
     )
     if "://" not in fields.get("url", ""):
         raise SecretUnavailable(f"secret {secret_name} holds no URL, neither as it is nor as JSON with the key url")

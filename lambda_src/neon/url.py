@@ -96,4 +96,8 @@ def _split(text: str) -> SplitResult:
         raise ValueError("the URL's host or port is malformed") from None
     if not text.isascii():
         raise ValueError("the URL is not ASCII: percent-encode what is not")
+    if "%00" in text:  # libpq reads no further, and so would not know that TLS is to be verified
+        raise ValueError("the URL has a %00, which nothing of PostgreSQL's may hold")
+    if not parts.scheme:
+        raise ValueError("something stands before the URL: leave out quotes, a variable's name, a command")
     return parts

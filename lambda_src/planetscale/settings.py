@@ -122,4 +122,6 @@ def _split(url: str) -> SplitResult:
         raise ValueError("the URL's host or port is malformed") from None
     if not (parts.hostname or "").isascii():
         raise ValueError("the URL's host is no ASCII name or address")
+    if not parts.scheme:
+        raise ValueError("something stands before the URL: leave out quotes, a variable's name, a command")
     return parts

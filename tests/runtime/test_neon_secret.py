@@ -63,7 +63,7 @@ def secret(local_aws, monkeypatch):
     return put
 
 
-@pytest.mark.parametrize("text", [NEON, f"  {NEON}\n", json.dumps({"url": NEON, "port": 5432})])
+@pytest.mark.parametrize("text", [NEON, f"  {NEON}\n", json.dumps({"url": f"{NEON} \n", "port": 5432})])
 def test_a_secret_is_a_url_or_json_with_one(secret, text):
     assert read(secret(text)) == NEON
 
@@ -147,6 +147,9 @@ def test_channel_binding_is_required_unless_the_url_says_otherwise():
         ("postgresql://alex:confidential@host:port/db", "host or port is malformed"),
         ("postgresql://alex:confidential@[host/db", "host or port is malformed"),
         ("postgresql://alex:confidential-ü@host/db", "is not ASCII: percent-encode"),
+        ("postgresql://alex:confidential%00@host/db", "has a %00"),
+        ("psql 'postgresql://alex:confidential@host/db'", "something stands before the URL: leave out quotes"),
+        ("DATABASE_URL=postgresql://alex:confidential@host/db", "something stands before the URL: leave out quotes"),
         ("postgresql://alex:confidential@host/db?options=-c", "has the parameter options, which poolers refuse"),
         (
             "postgresql://alex:confidential@host/db?channel_binding=disable",

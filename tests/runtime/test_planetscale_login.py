@@ -167,6 +167,7 @@ def test_a_url_is_read_with_what_it_quotes():
         ("mysql://user:hidden@h:port/d", "host or port is malformed"),
         ("mysql://user:hidden@[h/d", "host or port is malformed"),
         ("mysql://user:hidden@hö/d", "no ASCII name"),
+        ("'mysql://user:hidden@h/d'", "something stands before the URL: leave out quotes"),
         ("mysql://user:hidden@h/d?sslaccept=accept_invalid_certs", "parameter sslaccept is not known here"),
         ('mysql://user:hidden@h/d?ssl={"rejectUnauthorized":false}', "parameter ssl is not known here"),
     ],
