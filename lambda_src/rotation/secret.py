@@ -66,6 +66,9 @@ class Secret:
         return stages
 
     def _value(self, **version: str) -> dict[str, Any]:
-        text = self._client.get_secret_value(SecretId=self.arn, **version)["SecretString"]
-        value: dict[str, Any] = json.loads(text)
-        return value
+        answer = self._client.get_secret_value(SecretId=self.arn, **version)
+        try:
+            value = json.loads(answer.get("SecretString", ""))
+        except ValueError:  # its text may quote the secret
+            value = None
+        return value if isinstance(value, dict) else {}  # in which all is missing

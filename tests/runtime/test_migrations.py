@@ -7,10 +7,11 @@ import threading
 import psycopg
 import pytest
 
+from lambda_src.database.instance import PASSWORD_LOCK
 from lambda_src.migrations.handler import MIGRATIONS
 from lambda_src.migrations.roles import MIGRATOR, OWNER, ensure_roles, lend_password, revoke_password
 from lambda_src.migrations.runner import LOCK, MigrationFailed, migrate, read
-from tests.conftest import APPLICATION, DATABASE, PASSWORD, ROOT, as_master, as_superuser
+from tests.conftest import APPLICATION, DATABASE, MASTER, PASSWORD, ROOT, as_master, as_superuser
 
 
 @pytest.fixture
@@ -222,7 +223,14 @@ def test_the_application_has_its_timeouts_from_the_first_session(application):
         "ALTER ROLE owner LOGIN",
         "SELECT * FROM private.secret",
         "SELECT pg_read_file('/etc/passwd')",
+        "SELECT pg_ls_dir('/')",
         "COPY project TO PROGRAM 'true'",
+        "COPY project FROM '/etc/passwd'",
+        "SELECT lo_import('/etc/passwd')",
+        "CREATE EXTENSION dblink",
+        "ALTER SYSTEM SET work_mem = '1GB'",
+        "ALTER ROLE application CONNECTION LIMIT 1",
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename IS NULL",
         "SELECT * FROM pg_authid",
     ],
 )
@@ -246,6 +254,37 @@ def test_the_application_may_not(postgres, application, statement):
 def test_the_application_may(application, statement):
     with application.transaction(force_rollback=True):
         application.execute(statement)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        f"ALTER ROLE {APPLICATION} PASSWORD 'its own'",
+        f"ALTER ROLE {APPLICATION} SET statement_timeout = 0",
+        f"SELECT pg_advisory_xact_lock({PASSWORD_LOCK})",
+        "SELECT lo_from_bytea(0, 'x')",
+        "LOCK TABLE project",
+    ],
+)
+def test_what_postgresql_grants_to_every_role_is_what_docs_security_lists(application, statement):
+    with application.transaction(force_rollback=True):
+        application.execute(statement)
+
+
+def test_others_statements_are_hidden_from_the_application(postgres, application):
+    with as_master(postgres) as master:
+        master.execute("SELECT 'confidential'")
+        seen = application.execute("SELECT query FROM pg_stat_activity WHERE usename = %s", [MASTER]).fetchall()
+    assert set(seen) == {("<insufficient privilege>",)}
+
+
+def test_a_deployment_takes_back_what_the_application_changed_of_itself(postgres, application):
+    application.execute(f"ALTER ROLE {APPLICATION} PASSWORD 'its own'")
+    application.execute(f"ALTER ROLE {APPLICATION} SET statement_timeout = 0")
+    with as_master(postgres) as master:
+        ensure_roles(master, application=APPLICATION, password=PASSWORD, statement_timeout=2)
+    with log_in(postgres, APPLICATION, PASSWORD) as anew:
+        assert anew.execute("SHOW statement_timeout").fetchone() == ("2s",)
 
 
 def test_the_owner_cannot_log_in(postgres):

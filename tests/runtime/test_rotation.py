@@ -254,6 +254,16 @@ def test_a_secret_of_another_host_is_refused(rotating, monkeypatch):
     finish(rotating, token)
 
 
+@pytest.mark.parametrize("text", ["confidential", '{"password": "confidential"', '["confidential"]'])
+def test_a_secret_that_is_no_json_object_is_refused(rotating, text):
+    before = rotating.current()
+    rotating.secrets.put_secret_value(SecretId=rotating.arn, SecretString=text)
+    with pytest.raises(RotationFailed, match="the secret has no host, username, password"):
+        rotating.step("createSecret", rotating.begin())
+    rotating.secrets.put_secret_value(SecretId=rotating.arn, SecretString=json.dumps(before))
+    finish(rotating, rotating.begin())
+
+
 def test_a_token_that_nobody_is_rotating_with_is_refused(rotating):
     with pytest.raises(NotRotating, match="is unknown, AWSPENDING is needed"):
         rotating.step("createSecret", "00000000-0000-0000-0000-000000000000")
