@@ -45,7 +45,7 @@ test: setup ## everything that must hold
 	@python -m pytest $(WORKERS) --ignore=tests/fork
 
 test-fast: setup ## the tests that deploy nothing
-	@python -m pytest $(WORKERS) --ignore=tests/fork --ignore=tests/rehearsal
+	@python -m pytest $(WORKERS) --ignore=tests/fork --ignore-glob='tests/*rehearsal*'
 
 test-fork: setup ## what concerns the template as one: a fork made, each option deleted, an upgrade, every workflow's scripts
 	@python -m pytest $(WORKERS) tests/fork
@@ -129,5 +129,6 @@ node_modules/ready: package-lock.json | .venv/ready
 lock: .venv/bin/uv ## compile pyproject.toml's groups to the pinned requirements files, and package-lock.json
 	@compile() { uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --group "$$1" -o "$$2"; }; \
 	compile synth requirements.txt; compile dev requirements-dev.txt; compile node requirements-node.txt; \
-	compile lambda lambda_src/requirements.txt; compile planetscale lambda_src/planetscale/requirements.txt; compile bench benchmarks/requirements.txt; compile emulator local/aws/requirements.txt
+	compile lambda lambda_src/requirements.txt; compile bench benchmarks/requirements.txt; compile emulator local/aws/requirements.txt; \
+	for own in $(wildcard lambda_src/*/requirements.txt); do compile "$$(basename "$$(dirname "$$own")")" "$$own"; done # an option's
 	@npm install --package-lock-only --silent --no-audit --no-fund

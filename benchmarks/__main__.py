@@ -11,12 +11,12 @@ import sys
 from contextlib import redirect_stdout
 from datetime import UTC, datetime
 from importlib.metadata import version
-from importlib.util import find_spec
 from typing import Any
 
 from benchmarks import report
 from benchmarks.data_plane import ROOT
 from local.execution_environment import FunctionError
+from stacks import options
 
 NAMES = (
     "cold_start",
@@ -25,9 +25,8 @@ NAMES = (
     "serialization",
     "proxy",
     "synth",
-    "dynamodb_lists",
-    "prisma",
 )
+MODULES = {**{name: f"benchmarks.{name}" for name in NAMES}, **options.parts("benchmarks", "benchmark")}
 FIGURES = ROOT / "build" / "bench.json"
 PACKAGES = (
     "psycopg",
@@ -41,7 +40,7 @@ PACKAGES = (
 
 def main() -> None:
     """Measure, print tables, write the figures, and print where they are."""
-    known = [name for name in NAMES if find_spec(f"benchmarks.{name}")]
+    known = [*MODULES]
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="name", help=f"of {', '.join(known)} (default: all)")
     parser.add_argument("--rounds", type=int, default=9, help="of every comparison of times (default: %(default)s)")
@@ -68,7 +67,7 @@ def _measure(names: list[str], rounds: int) -> tuple[dict[str, Any], dict[str, s
     tables: dict[str, str] = {}
     failed = []
     for name in names:
-        module = importlib.import_module(f"benchmarks.{name}")
+        module = importlib.import_module(MODULES[name])
         with redirect_stdout(_Copy(sys.stdout)) as printed:
             try:
                 figures |= module.run(rounds)

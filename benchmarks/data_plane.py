@@ -108,6 +108,7 @@ class Proxy:
         host, port = self.forwarder.address
         return {
             **ACCESS_KEY,
+            "STORE": "lambda_src.projects.postgres_store",
             "DB_HOST": host,
             "DB_PORT": str(port),
             "DB_NAME": DATABASE,

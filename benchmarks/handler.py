@@ -10,6 +10,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
+from importlib import import_module
 from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
@@ -19,17 +20,18 @@ from benchmarks.data_plane import Proxy, running
 from benchmarks.functions import HANDLER, Function, ask, event
 from benchmarks.measure import Ratio, cpu_seconds_of, interleave, ratio, table
 from local.execution_environment import ExecutionEnvironment
+from stacks import options
 
 OURS = "this service"
 OTHERS = {
-    "SQLAlchemy variant": "sqlalchemy_variant",
-    "boto3 token, psycopg": "psycopg_shared",
-    "connection per request": "psycopg_per_request",
-    "psycopg2 with SELECT 1": "psycopg2_select_1",
-    "SQLAlchemy with pre-ping": "sqlalchemy_pre_ping",
-    "pg8000": "pg8000_shared",
-    "null handler": "nothing",
+    "boto3 token, psycopg": "benchmarks.baselines.psycopg_shared",
+    "connection per request": "benchmarks.baselines.psycopg_per_request",
+    "psycopg2 with SELECT 1": "benchmarks.baselines.psycopg2_select_1",
+    "pg8000": "benchmarks.baselines.pg8000_shared",
+    "null handler": "benchmarks.baselines.nothing",
 }
+for found in options.parts("benchmarks", "others").values():
+    OTHERS |= import_module(found).OTHERS
 GET = event("GET /tenants/{tenant}/projects/{id}")
 DELAY_MS = 40
 SAME_ZONE_MS = 1
@@ -61,7 +63,7 @@ def run(rounds: int) -> dict[str, object]:
     with tempfile.TemporaryDirectory() as temporary, running() as (_, proxy):
         log = Path(temporary, "functions.log")
         functions = {OURS: Function(HANDLER, shipped(Path(temporary, "shipped")))}
-        functions |= {name: Function(f"benchmarks.baselines.{module}.handler") for name, module in OTHERS.items()}
+        functions |= {name: Function(f"{module}.handler") for name, module in OTHERS.items()}
         counts = {name: _count(function, proxy, log) for name, function in functions.items()}
         measured = {name: lambda function=function: _time(function, proxy, log) for name, function in functions.items()}
         times = interleave(measured, rounds, title="functions")

@@ -4,7 +4,7 @@ import ipaddress
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Generic
+from typing import Any, ClassVar, Generic, Protocol
 
 from typing_extensions import TypeVar
 
@@ -22,7 +22,7 @@ from stacks.budget.plan import (
 from stacks.budget.rules import refuse_budget
 from stacks.capacity import Budget
 from stacks.refusal import above, flag, like, one_of, refuse, whole
-from stacks.runtime import RUNTIMES, Runtime
+from stacks.runtime import Runtime, runtimes
 
 NO_WORKLOAD = {"memory_mb", "runtime"}  # what of Function says nothing about connections
 PROXY_PORT = 5432  # RDS Proxy for PostgreSQL listens on nothing else
@@ -79,6 +79,10 @@ class RdsPostgres:
     proxy's: migrations 2, people 3, monitoring 2, rotation 1, spare 2. `master_user` is named for the service unless it
     is given: see Environment.master_user.
     """
+
+    stacks: ClassVar[str] = "stacks.postgres_stacks:STACKS"
+    report: ClassVar[str] = "stacks.budget.postgres:PostgresReport"
+    code: ClassVar[str] = "lambda_src.projects.postgres_store"
 
     instance: str
     pool: Pool = field(default_factory=Pool)
@@ -185,7 +189,7 @@ class Function:
             "Function",
             [
                 whole("reserved_concurrency", self.reserved_concurrency, 1, 10000),
-                one_of("runtime", self.runtime, RUNTIMES),
+                one_of("runtime", self.runtime, runtimes()),
                 *durations(self.seconds, self.seconds_in_database, self.requests_per_second),
                 flag("keeps_session_state", self.keeps_session_state),
                 whole("memory_mb", self.memory_mb, 128, 10240, "MB"),
@@ -222,14 +226,26 @@ class Throttle:
         )
 
 
-Store = TypeVar("Store", default=RdsPostgres)
+class AnyStore(Protocol):
+    """What every store says of itself: by name, so that what an environment has no use for is not imported.
+
+    `stacks` is a stacks.stage.Stacks, `report` makes a stacks.budget.report.Report. `code` is the module of the
+    function in Python with connect(); the function finds it in its environment variable STORE.
+    """
+
+    stacks: ClassVar[str]
+    report: ClassVar[str]
+    code: ClassVar[str]
+
+
+Store = TypeVar("Store", bound=AnyStore, default=RdsPostgres)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Environment(Generic[Store]):
     """One deployment of the service, whose connection budget holds: one that does not is refused when it is built.
 
-    `store` is RdsPostgres, or another one that stacks/stage.py has stacks for; no other has connections to count.
+    `store` is RdsPostgres, or that of an option (stacks/options); no other has connections to count.
 
     `retain` keeps its data: deletion protection, a final snapshot, termination protection, and logs and secrets that
     outlive their stack. `account_concurrency` is its account's quota of concurrent executions. `alarm_address` is an

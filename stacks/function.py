@@ -13,7 +13,7 @@ from constructs import Construct
 from stacks.config import Environment
 from stacks.logs import log_group
 from stacks.network import Network
-from stacks.runtime import RUNTIMES
+from stacks.runtime import runtimes
 
 # What the Lambda service does with a function's role to attach it to a VPC.
 # Source: Lambda Developer Guide, "Giving Lambda functions access to resources in an Amazon VPC".
@@ -53,7 +53,7 @@ class Function(Construct):
         if network is not None:
             self.role.add_to_policy(iam.PolicyStatement(actions=NETWORK_INTERFACE_ACTIONS, resources=["*"]))
         logs.grant_write(self.role)
-        shipped = import_module(RUNTIMES[runtime]).shipped(self, environment, handler)
+        shipped = import_module(runtimes()[runtime]).shipped(self, environment, handler)
         self.function = lambda_.Function(
             self,
             "Function",

@@ -4,15 +4,11 @@ import platform
 import sys
 from dataclasses import dataclass
 
+from stacks import options
 from stacks.refusal import one_of, refuse
 
 PYTHON_VERSIONS = ("3.11", "3.12", "3.13", "3.14")  # Lambda runtimes that psycopg has binary wheels for
 ARCHITECTURES = ("arm64", "x86_64")
-# What a function is written in -> the module with its code. A fork deletes the line of one it has not.
-RUNTIMES = {
-    "python": "stacks.bundling",
-    "prisma": "stacks.prisma",
-}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,6 +26,11 @@ class Runtime:
                 one_of("architecture", self.architecture, ARCHITECTURES),
             ],
         )
+
+
+def runtimes() -> dict[str, str]:
+    """What a function can be written in, and the module with its code."""
+    return {"python": "stacks.bundling", **options.parts("stacks.options", "runtime")}
 
 
 def this_machine() -> Runtime:

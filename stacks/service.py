@@ -61,7 +61,7 @@ class Service(Stack):
             security_group=None if behind.network is None else behind.network.clients,
             environment=environment,
             runtime=api.runtime,
-            variables=behind.variables,
+            variables={**self._store(), **behind.variables},
         )
         behind.allow(self.projects.role)
         function = self.projects.function
@@ -86,3 +86,8 @@ class Service(Stack):
             rows=behind.rows(metrics),
         )
         CfnOutput(self, "ApiUrl", value=self.api.url)
+
+    def _store(self) -> dict[str, str]:
+        """Which module of the function in Python has the store; lambda_src/projects/stores.py reads it."""
+        environment = self._environment
+        return {"STORE": environment.store.code} if environment.api.runtime == "python" else {}

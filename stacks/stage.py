@@ -1,24 +1,15 @@
 """One environment: a Stage, so that `cdk deploy 'dev/*'` deploys all of it in the right order."""
 
 from collections.abc import Callable
+from pkgutil import resolve_name
 from typing import Any, NamedTuple
 
 import aws_cdk as cdk
 from constructs import Construct
 
-from stacks.acknowledgements import acknowledge
 from stacks.budget.findings import WARNING
-from stacks.config import Environment, RdsPostgres
-from stacks.data_stack import DataStack
+from stacks.config import Environment
 from stacks.documents import report
-from stacks.dynamodb import DynamoDb
-from stacks.external_stacks import ExternalServiceStack, ExternalStack, acknowledge_external
-from stacks.neon import Neon
-from stacks.planetscale import PlanetScale
-from stacks.prisma_accelerate import Accelerate
-from stacks.prisma_accelerate_stacks import AccelerateServiceStack, accelerate_stack
-from stacks.service_stack import ServiceStack
-from stacks.table_stacks import TableServiceStack, TableStack, acknowledge_table
 
 
 class Stacks(NamedTuple):
@@ -29,23 +20,13 @@ class Stacks(NamedTuple):
     acknowledge: Callable[..., None]
 
 
-# A fork deletes the line of a store it has not.
-STACKS = {
-    RdsPostgres: Stacks(DataStack, ServiceStack, acknowledge),
-    DynamoDb: Stacks(TableStack, TableServiceStack, acknowledge_table),
-    Neon: Stacks(ExternalStack, ExternalServiceStack, acknowledge_external),
-    PlanetScale: Stacks(ExternalStack, ExternalServiceStack, acknowledge_external),
-    Accelerate: Stacks(accelerate_stack, AccelerateServiceStack, acknowledge_external),
-}
-
-
 class EnvironmentStage(cdk.Stage):
     """The two stacks of an environment, named <service>-<environment>-data and -service, in its region."""
 
     def __init__(self, scope: Construct, *, environment: Environment[Any]) -> None:
         super().__init__(scope, environment.name, env=cdk.Environment(region=environment.region))
         data, service = _options(environment, "data"), _options(environment, "service")
-        stacks = STACKS[type(environment.store)]
+        stacks: Stacks = resolve_name(environment.store.stacks)
         self.data = stacks.data(self, "Data", environment=environment, options=data)
         self.service = stacks.service(self, "Service", data=self.data, environment=environment, options=service)
         stacks.acknowledge(self.data, self.service, environment)

@@ -25,10 +25,8 @@ from local.certificates import root_bundle, server_certificate
 from local.postgres import Server
 from local.postgres.__main__ import Instance, prepare
 from local.postgres.server import SUPERUSER
-from tests.dynamodb import table  # noqa: F401 (a fixture)
+from stacks import options
 from tests.local.aws_emulator import local_aws  # noqa: F401 (a fixture)
-from tests.neon import neon, neon_http, neon_servers  # noqa: F401 (fixtures)
-from tests.planetscale import mariadb, planetscale  # noqa: F401 (fixtures)
 
 ROOT = Path(__file__).parents[1]
 DATABASE, MASTER, APPLICATION = "projects", "master", "application"
@@ -46,6 +44,9 @@ CONFIDENTIAL = re.compile(
     )
 )
 
+
+# An option's tests are in a folder of its name, with its fixtures; those of a deployment may be asked for there too.
+pytest_plugins = ["tests.rehearsal.fixtures", *options.parts("tests", "fixtures").values()]
 
 DEPLOYMENTS = ("shapes", "deployed")  # fixtures that several files share
 
@@ -74,7 +75,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByDeployment
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The longest go first."""
-    items.sort(key=lambda item: "rehearsal" not in item.path.parts)
+    items.sort(key=lambda item: "rehearsal" not in item.nodeid.partition("::")[0])
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -167,6 +168,7 @@ class StandIn:
         """A function's environment variables, its platform's included."""
         return {
             **ACCESS_KEY,
+            "STORE": "lambda_src.projects.postgres_store",
             "DB_HOST": self.host,
             "DB_PORT": str(self.port),
             "DB_NAME": DATABASE,

@@ -93,7 +93,8 @@ def files(directory: Path) -> set[str]:
 def mentions(directory: Path, gone: set[str]) -> list[str]:
     """The lines that name a file that is gone: by its path, as a module, or by a module's name of several words."""
     modules = {name.removesuffix(".py").replace("/", ".") for name in gone if name.endswith(".py")}
-    names = {*gone, *modules, *(each.rpartition(".")[2] for each in modules if re.search(r"\.[a-z]+_\w+$", each))}
+    words = {each.rpartition(".")[2] for each in modules if re.search(r"\.[a-z]+_\w+$", each)}
+    names = {*gone, *modules, *(words - {Path(name).stem for name in files(directory)})}
     if not names:
         return []
     pattern = re.compile(rf"(?<![\w.-])(?:{'|'.join(map(re.escape, sorted(names)))})(?![\w-])")

@@ -50,6 +50,7 @@ class Surroundings:
         """A function's environment variables, its platform's included."""
         return {
             **ACCESS_KEY,
+            "STORE": "lambda_src.projects.postgres_store",
             "DB_HOST": HOST,
             "DB_PORT": str(port),
             "DB_NAME": DATABASE,

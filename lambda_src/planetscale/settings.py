@@ -12,12 +12,10 @@ from lambda_src.database.settings import InvalidSettings, number, require, root_
 # What the template gives the function; a test compares the two. The platform adds AWS_REGION and the credentials.
 VARIABLES = (
     "DB_SECRET_NAME",
-    "DB_DIALECT",
     "DB_CONNECT_TIMEOUT_SECONDS",
     "DB_DEADLINE_SECONDS",
     "DB_CONNECTION_MAX_AGE_SECONDS",
 )
-DIALECT = "mysql"  # PlanetScale's PostgreSQL is another store
 PORT = 3306
 # What URLs say of TLS for other drivers. Here the certificate and the host's name are always verified.
 SAYS_THE_SAME = {
@@ -55,8 +53,6 @@ class Settings:
             connection_max_age=number(environment, "DB_CONNECTION_MAX_AGE_SECONDS", problems),
             root_bundle=root_bundle(environment),
         )
-        if environment["DB_DIALECT"] != DIALECT:
-            problems.append(f"DB_DIALECT is {environment['DB_DIALECT']!r}: {DIALECT} is needed")
         if problems:
             raise InvalidSettings("; ".join(problems))
         return settings

@@ -1,22 +1,37 @@
-"""Which store the function runs on: its environment variables say. A fork deletes the line of a store it has not."""
+"""Which store the function runs on: the environment variable STORE names its module, which alone is imported."""
 
 import os
 from collections.abc import Mapping
 from importlib import import_module
+from typing import Any
 
+from lambda_src.explained import Explained
 from lambda_src.projects.model import Backend
 
-# A variable that the template gives functions of this store only -> the store's module. Only one is ever imported.
-STORES = {
-    "DB_HOST": "lambda_src.projects.postgres_store",
-    "TABLE_NAME": "lambda_src.projects.dynamodb_store",
-    "NEON_MODE": "lambda_src.projects.neon_store",
-    "DB_DIALECT": "lambda_src.projects.planetscale_store",
-}
+VARIABLES = ("STORE",)  # what the template gives the function besides what the store reads; tests compare the two
+
+
+class NoSuchStore(Explained):
+    """STORE names no store of this code; the message says what it is. The template sets it, from the same version."""
+
+    heading = "function-settings"
 
 
 def connect(environment: Mapping[str, str] = os.environ) -> Backend:
-    """The backend of the first store whose variable is set; where none is, the first store says what is missing."""
-    of_this_function = [module for variable, module in STORES.items() if variable in environment]
-    backend: Backend = import_module((of_this_function or [*STORES.values()])[0]).connect()
+    """The backend that the store's module makes of the function's environment variables, or NoSuchStore."""
+    name = environment.get("STORE", "")
+    backend: Backend = _module(name).connect()
     return backend
+
+
+def _module(name: str) -> Any:
+    try:
+        return import_module(name)
+    except (ValueError, ModuleNotFoundError) as error:
+        # A package that a store needs and the zip has not is another mistake.
+        if isinstance(error, ModuleNotFoundError) and not name.startswith(str(error.name)):
+            raise
+    raise NoSuchStore(
+        f"the environment variable STORE is {name!r}: a module of this code is needed, such as "
+        "lambda_src.projects.postgres_store; set it on the function"
+    )

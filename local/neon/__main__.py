@@ -16,10 +16,10 @@ import psycopg
 from psycopg import sql
 
 from local.debian import require
+from local.neon.environment import SECRET
 from local.neon.servers import Neon
 from local.postgres.server import SUPERUSER, Server, binaries
 
-SECRET = "local/neon"  # noqa: S105 (its name); local/up/app.py has it too
 DATABASE, OWNER, APPLICATION = "neondb", "neondb_owner", "application"
 MAX_CONNECTIONS = "104"  # of Neon's smallest compute
 

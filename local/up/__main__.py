@@ -13,20 +13,13 @@ from pathlib import Path
 
 import psutil
 
-from local.up import aws, processes
+from local.up import aws, options, processes
 from local.up.counterpart import Counterpart, wait_until_ready
+from local.up.options import POSTGRES, STORES
 from local.up.report import print_status, print_welcome
 from local.up.steps import StepFailed, run, say, step
 
 ROOT = Path(__file__).parents[2]
-# The first is that of the app in cdk.json, the others are of local.up.app. A fork deletes the lines of what it has not.
-STORES = (
-    "postgres",
-    "dynamodb",
-    "neon",
-    "planetscale",
-    "prisma",
-)
 BOOTSTRAP_SECONDS, DEPLOY_SECONDS = 180, 600
 
 
@@ -36,15 +29,15 @@ def main() -> None:
     parser.add_argument("command", choices=["up", "status", "token", "down"])
     parser.add_argument("--port", type=int, default=4566, help="loopback port of the local AWS (default: 4566)")
     parser.add_argument("--state", type=Path, default=ROOT / "build" / "local", help="folder for data and logs")
-    parser.add_argument("--store", choices=STORES, default=STORES[0], help=f"database (default: {STORES[0]})")
+    parser.add_argument("--store", choices=STORES, default=POSTGRES, help=f"database (default: {POSTGRES})")
     parser.add_argument("--app", help="command of another CDK app to deploy (default: the one in cdk.json)")
-    options = parser.parse_args()
+    given = parser.parse_args()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # end in order, as for Ctrl-C
-    run_here = LocalRun(options.state.absolute())
+    run_here = LocalRun(given.state.absolute())
     try:
-        match options.command:
+        match given.command:
             case "up":
-                run_here.up(options.port, options.app, options.store)
+                run_here.up(given.port, given.app, given.store)
             case "status":
                 print_status(*run_here.running(), run_here.counterpart())
             case "token":
@@ -68,13 +61,13 @@ class LocalRun:
         self._lock = state / "up.lock"
         self._store = state / "store"
 
-    def up(self, port: int, app: str | None = None, store: str = STORES[0]) -> None:
+    def up(self, port: int, app: str | None = None, store: str = POSTGRES) -> None:
         """Start the local AWS unless it runs, deploy to it, and say how to use it. Leaves it running."""
         with self._alone():
             running = processes.load(self._emulator)
             if running is not None and (deployed := self._store.read_text()) != store:
                 raise StepFailed(f"the database here is {deployed}: `make down` first, then `make up STORE={store}`")
-            if app is None and store != STORES[0]:
+            if app is None and store != POSTGRES:
                 app = f"{sys.executable} -m local.up.app {store}"
             self._store.write_text(store)
             account = aws.Account(port if running is None else aws.port_of(running), self._state)
@@ -86,7 +79,7 @@ class LocalRun:
                 if running is None:  # else CloudFormation has rolled back, and what ran before still serves
                     self._stop(emulator)
                 raise
-        print_welcome(account, Counterpart(store, self._state).ask())
+        print_welcome(account, Counterpart(store, self._state).ask() or options.ask(store, account))
 
     def running(self) -> tuple[aws.Account, psutil.Process]:
         """The account and the emulator that runs; StepFailed when none does."""

@@ -91,8 +91,7 @@ class Account:
         """A password for the stand-in for RDS Proxy, good for 15 minutes."""
         database = self.function_variables()
         if "DB_HOST" not in database:
-            what = "a DynamoDB table" if "TABLE_NAME" in database else "outside AWS"
-            raise StepFailed(f"there is no proxy to log in to: the database here is {what}")
+            raise StepFailed("there is no proxy to log in to: this environment's database has none")
         credentials = {"AWS_ACCESS_KEY_ID": ACCESS_KEY, "AWS_SECRET_ACCESS_KEY": SECRET}
         port = int(database["DB_PORT"])
         return iam_token.mint(database["DB_HOST"], port, database["DB_USER"], self.region, credentials)

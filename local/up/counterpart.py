@@ -7,17 +7,11 @@ from pathlib import Path
 
 import psutil
 
-from local.up import processes
+from local.up import options, processes
 from local.up.aws import Account
 from local.up.steps import StepFailed, step
 
 START_SECONDS = 60
-# Store -> the module that stands in for its provider. It reads one JSON object, with the names below, on its standard
-# input, and says {"ready": true} when the secret is there. A fork deletes the line of a store it has not.
-COUNTERPARTS: dict[str, str] = {
-    "neon": "local.neon",
-    "planetscale": "local.planetscale",
-}
 
 
 class Counterpart:
@@ -25,7 +19,7 @@ class Counterpart:
 
     def __init__(self, store: str, state: Path) -> None:
         self._store = store
-        self._module = COUNTERPARTS.get(store)
+        self._module = options.counterpart(store)
         self._saved = state / "counterpart.json"
         self._state = state
         self._log = state / "logs" / f"{store}.log"

@@ -10,20 +10,17 @@ from local.up.steps import say
 
 
 def print_welcome(account: Account, ask: str | None = None) -> None:
-    """Where the API and the database are, as commands to copy; `ask` asks a database outside AWS."""
+    """Where the API and the database are, as commands to copy; `ask` asks that of an option."""
     url = account.api_url()
     curl = f"curl -s --aws-sigv4 aws:amz:{account.region}:execute-api --user {ACCESS_KEY}:{SECRET}"
     say("\nAsk the API:\n")
     say(f"  {curl} '{url}/tenants/acme/projects' -d '{{\"name\": \"first\"}}'")
     say(f"  {curl} '{url}/tenants/acme/projects'")
-    variables = account.function_variables()
-    if "TABLE_NAME" in variables:
-        _print_table(account, variables["TABLE_NAME"])
-    elif ask:
-        say("\nAsk the database, as its superuser:\n")
+    if ask:
+        say("\nAsk the database:\n")
         say(f"  {ask}")
     else:
-        _print_database(account, variables)
+        _print_database(account, account.function_variables())
     say("\n`make status` shows what runs, `make down` ends it.")
 
 
@@ -39,13 +36,6 @@ def _print_database(account: Account, database: dict[str, str]) -> None:
     say(f'  {_short(binaries() / "psql")} "{socket}" -c "TABLE project"')
     if page := account.proxy_page():
         say(f"\nWatch the stand-in, with its clients, server connections and pinned sessions:\n\n  {page}")
-
-
-def _print_table(account: Account, name: str) -> None:
-    say("\nAsk the table:\n")
-    headers = "-H 'x-amz-target: DynamoDB_20120810.Scan' -H 'content-type: application/x-amz-json-1.0'"
-    signed = f"--aws-sigv4 aws:amz:{account.region}:dynamodb --user {ACCESS_KEY}:{SECRET}"
-    say(f'  curl -s {signed} {headers} {account.endpoint} -d \'{{"TableName": "{name}"}}\'')
 
 
 def print_status(account: Account, emulator: psutil.Process, counterpart: psutil.Process | None = None) -> None:

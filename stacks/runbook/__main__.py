@@ -4,11 +4,13 @@ import argparse
 import json
 import sys
 from collections.abc import Mapping, Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from stacks import options
 from stacks.config import Environment, RdsPostgres
-from stacks.documents import DOCUMENTS, report
+from stacks.documents import report
 from stacks.environments import ENVIRONMENTS
 from stacks.runbook import api_page, architecture, environment_page, iam_page, indexes
 from stacks.runbook.chapter import Chapter
@@ -54,12 +56,10 @@ def of_environments(environments: Sequence[Environment[Any]]) -> dict[str, str]:
 
 
 def _chapters(environments: Sequence[Environment[Any]]) -> list[tuple[Chapter[Any], list[Environment[Any]]]]:
-    """Every chapter of the template's stores, with the environments that it is about."""
-    return [
-        (each.chapter, [environment for environment in environments if type(environment.store) is store])
-        for store, each in DOCUMENTS.items()
-        if each.chapter is not None
-    ]
+    """The chapter of each store that has one, with the environments that it is about."""
+    modules = ["stacks.runbook.postgres_pages", *options.parts("stacks.options", "runbook").values()]
+    chapters: list[Chapter[Any]] = [import_module(each).CHAPTER for each in modules]
+    return [(chapter, [each for each in environments if isinstance(each.store, chapter.store)]) for chapter in chapters]
 
 
 def stale(documents: Mapping[str, str], folder: Path = ROOT) -> list[str]:

@@ -29,6 +29,7 @@ class Chapter(Generic[Numbers]):
     """The pages of one kind of store, `about`, by their titles; `numbers` has what columns show of an environment."""
 
     about: str
+    store: type
     errors: Sequence[Seen]
     pages: Mapping[str, str]
     numbers: Callable[[Environment[Any]], Numbers]

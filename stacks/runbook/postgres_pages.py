@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from stacks.alarm_plan import busy_threshold, pinned_threshold
 from stacks.capacity import Budget
+from stacks.config import RdsPostgres
 from stacks.runbook.chapter import Chapter, Column
 from stacks.runbook.markdown import code
 from stacks.runbook.texts import ERRORS, NUMBERS, PAGES
@@ -56,8 +57,9 @@ OF_A_PAGE: dict[str, Sequence[Column[Budget]]] = {
     ),
 }
 
-POSTGRES_CHAPTER = Chapter(
+CHAPTER = Chapter(
     about="PostgreSQL behind RDS Proxy",
+    store=RdsPostgres,
     errors=ERRORS,
     pages={"Numbers": NUMBERS, **PAGES},
     numbers=lambda environment: environment.budget,

@@ -1,23 +1,17 @@
 """The service over every store it has."""
 
 from collections.abc import Iterator
+from importlib import import_module
 
 import pytest
 
-from tests.prisma.fixtures import prisma_accelerate, prisma_proxy, prisma_websocket  # noqa: F401 (fixtures)
+from stacks import options
 from tests.service import Service, environment
 
 # name -> the fixture with a function's variables
-STORES = {
-    "postgres": "stand_in",
-    "dynamodb": "table",
-    "neon": "neon",
-    "neon-http": "neon_http",
-    "planetscale": "planetscale",
-    "prisma-proxy": "prisma_proxy",
-    "prisma-websocket": "prisma_websocket",
-    "prisma-accelerate": "prisma_accelerate",
-}
+STORES = {"postgres": "stand_in"}
+for module in options.parts("tests", "fixtures").values():
+    STORES |= import_module(module).CONTRACT
 
 
 @pytest.fixture(scope="session", params=STORES)

@@ -12,7 +12,6 @@ from .synthesis import FIXED, OPTIONS, Json, Templates, deployment_templates, sy
 from .table_changes import refused_changes
 
 DIRECTORY = Path(__file__).parent / "snapshots"
-DIRECTORY_OF_OPTIONS = Path(__file__).parent / "snapshots_of_options"
 DIRECTORY_OF_DEPLOYMENT = Path(__file__).parent / "snapshots_of_deployment"
 # What changes with every line of lambda_src, or with CDK's own functions: the hashes of assets, and of the version that
 # CDK makes of a function whenever its code changes.
@@ -56,6 +55,22 @@ def write(directory: Path = DIRECTORY, environments=FIXED) -> list[str]:
         return write_texts(directory, texts(templates(synthesize(Path(outdir), environments))))
 
 
+def write_options() -> list[str]:
+    """The same for the example of each option, in the option's own folder."""
+    with tempfile.TemporaryDirectory() as outdir:
+        current = texts(templates(synthesize(Path(outdir), OPTIONS)))
+    return [
+        name
+        for each in OPTIONS
+        for name in write_texts(of_option(each.name), {f: t for f, t in current.items() if f.startswith(each.name)})
+    ]
+
+
+def of_option(name: str) -> Path:
+    """The folder with the templates of an option's example."""
+    return Path(__file__).parents[1] / name / "snapshots"
+
+
 def write_texts(directory: Path, current: dict[str, str]) -> list[str]:
     """Make the folder hold these files; returns the names of those that changed."""
     found = {path.name: path.read_text() for path in directory.glob("*.json")}
@@ -79,7 +94,7 @@ if __name__ == "__main__":
             f"wrote {name}\n"
             for name in (
                 *write(),
-                *write(DIRECTORY_OF_OPTIONS, OPTIONS),
+                *write_options(),
                 *write_texts(DIRECTORY_OF_DEPLOYMENT, texts(deployment_templates())),
             )
         )

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -9,12 +10,10 @@ from aws_cdk import App
 from aws_cdk.assertions import Template
 
 from app import build
+from stacks import options
 from stacks.config import on_postgres
 from stacks.deployment import DeploymentStage
-from stacks.dynamodb import DynamoDb
-from stacks.environments import DEV, ENVIRONMENTS, SERVICE
-from stacks.neon import Neon
-from stacks.planetscale import PlanetScale
+from stacks.environments import ENVIRONMENTS
 from stacks.runtime import Runtime
 from stacks.stage import EnvironmentStage
 
@@ -22,12 +21,8 @@ ROOT = Path(__file__).parents[2]
 # A machine that differs from AWS in both: nothing in the templates may depend on the one that runs the tests.
 MACHINE = Runtime(python="3.12", architecture="x86_64")
 FIXED = tuple(replace(each, runtime=MACHINE) if each.name == "local" else each for each in on_postgres(ENVIRONMENTS))
-# An environment for each option of the template, the way its page in docs/options/ says.
-OPTIONS = [
-    replace(DEV, name="dynamodb", store=DynamoDb(max_read_request_units=400, max_write_request_units=200)),
-    replace(DEV, name="neon", store=Neon(secret_name=f"{SERVICE}/dev/neon")),
-    replace(DEV, name="planetscale", store=PlanetScale(secret_name=f"{SERVICE}/dev/planetscale")),
-]
+# An environment of each option that has one as an example.
+OPTIONS = [import_module(module).EXAMPLE for module in options.parts("tests", "example").values()]
 STACKS = ("data", "service")
 REPOSITORY = "octo-org@123456/octo-repo@456789"
 

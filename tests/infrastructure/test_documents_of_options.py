@@ -13,10 +13,10 @@ import pytest
 from stacks import environments
 from stacks.budget import __main__ as terminal
 from stacks.budget import prices
-from stacks.documents import DOCUMENTS, report
+from stacks.documents import report
 from stacks.runbook.__main__ import DOCS, of_environments
 from stacks.runbook.pages import slug
-from stacks.stage import STACKS, EnvironmentStage
+from stacks.stage import EnvironmentStage
 
 from .synthesis import OPTIONS, synthesize
 
@@ -40,10 +40,6 @@ def ask(monkeypatch, tmp_path, capsys):
         return status, out, err
 
     return run
-
-
-def test_every_store_that_can_be_deployed_has_documents():
-    assert DOCUMENTS.keys() == STACKS.keys()
 
 
 @pytest.mark.parametrize("option", OPTIONS, ids=NAMES)

@@ -5,6 +5,7 @@ import pytest
 from lambda_src.database import settings
 from lambda_src.migrations import handler as migrations
 from lambda_src.migrations.roles import MIGRATOR
+from lambda_src.projects import stores
 from lambda_src.rotation import handler as rotation
 from stacks.credentials import MIGRATOR_USER
 
@@ -28,7 +29,7 @@ def migrate(data):
 
 
 def test_the_function_is_given_exactly_the_variables_that_it_reads(projects):
-    assert sorted(projects["Environment"]["Variables"]) == sorted(settings.VARIABLES)
+    assert sorted(projects["Environment"]["Variables"]) == sorted((*stores.VARIABLES, *settings.VARIABLES))
 
 
 def test_the_migrations_are_given_exactly_the_variables_that_they_read(migrate, environment):

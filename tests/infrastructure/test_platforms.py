@@ -16,6 +16,7 @@ PLATFORMS = [
 # Packages that stopped building for Macs with Intel processors: there, templates can be synthesized and deployed.
 ENOUGH_TO_DEPLOY = ["requirements.txt", "requirements-node.txt", "lambda_src/requirements.txt"]
 LOCKS = re.findall(r"compile \w+ ([\w./-]+\.txt)", (ROOT / "Makefile").read_text())
+LOCKS += [str(path.relative_to(ROOT)) for path in (ROOT / "lambda_src").glob("*/requirements.txt")]  # of options
 
 
 @pytest.mark.parametrize("platform", PLATFORMS)

@@ -2,8 +2,8 @@ import json
 
 import pytest
 
-from .snapshots import DIRECTORY, differences, texts
-from .synthesis import FIXED, STACKS
+from .snapshots import DIRECTORY, differences, of_option, texts
+from .synthesis import FIXED, OPTIONS, STACKS, synthesize, templates
 
 NAMES = [f"{environment.name}-{stack}.json" for environment in FIXED for stack in STACKS]
 
@@ -14,6 +14,14 @@ def test_the_template_is_the_one_that_was_reviewed(synthesized, name):
     expected = path.read_text() if path.exists() else ""
     found = differences(expected, texts(synthesized)[name], name)
     assert not found, f"if this is meant, `make snapshot` and review:\n{found}"
+
+
+def test_the_templates_of_each_options_example_are_those_that_were_reviewed(tmp_path):
+    found = texts(templates(synthesize(tmp_path, OPTIONS)))
+    reviewed = {path.name: path.read_text() for each in OPTIONS for path in of_option(each.name).iterdir()}
+    assert sorted(found) == sorted(reviewed)
+    changes = "\n".join(filter(None, (differences(reviewed[name], text, name) for name, text in found.items())))
+    assert not changes, f"if this is meant, `make snapshot` and review:\n{changes}"
 
 
 def test_there_is_no_snapshot_of_what_no_longer_exists():

@@ -15,11 +15,17 @@ from local.certificates import server_certificate
 from local.execution_environment import ExecutionEnvironment
 from local.postgres import Server
 from local.prisma.node import HANDLER, counterpart, runtime_client
-from stacks.prisma_build import built, installed
+from stacks.options.prisma.build import built, installed
 from tests.conftest import DATABASE, PASSWORD, StandIn, as_superuser
 from tests.local.aws_emulator import REGION, Emulator
 from tests.service import Service, environment
 
+# name -> the fixture that tests/contract asks for
+CONTRACT = {
+    "prisma-proxy": "prisma_proxy",
+    "prisma-websocket": "prisma_websocket",
+    "prisma-accelerate": "prisma_accelerate",
+}
 API_KEY = "not a secret either"
 TIMEOUT = 5  # seconds; a request that takes longer fails its test: for a machine with other work
 QUICK = {"DB_DEADLINE_SECONDS": "1.5", "DB_CONNECT_TIMEOUT_SECONDS": "1"}  # where it is waited for often

@@ -7,7 +7,7 @@ import pytest
 
 from local.postgres.server import SUPERUSER, binaries
 from local.prisma.node import node
-from stacks.prisma_build import BUILD, SOURCE, built, installed
+from stacks.options.prisma.build import BUILD, SOURCE, built, installed
 from tests.conftest import DATABASE, ROOT, as_superuser
 
 SCHEMA = SOURCE / "schema.prisma"

@@ -11,7 +11,7 @@ from local.certificates import root_bundle, server_certificate
 from local.execution_environment import FunctionError
 from local.postgres.endpoint import Endpoint
 from local.prisma.node import counterpart
-from stacks.prisma_build import installed
+from stacks.options.prisma.build import installed
 from tests.conftest import APPLICATION, DATABASE, PASSWORD, as_superuser
 from tests.prisma.fixtures import API_KEY, QUICK, OnPrisma, executor_before, of_secret, started, websocket_role
 from tests.service import environment

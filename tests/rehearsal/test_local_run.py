@@ -8,7 +8,7 @@ import subprocess
 from local.postgres.server import SUPERUSER, binaries
 from stacks.environments import LOCAL
 from tests.conftest import ROOT
-from tests.rehearsal.conftest import LocalRun, interrupt
+from tests.rehearsal.fixtures import LocalRun, interrupt
 
 
 def psql(run, query):

@@ -1,0 +1,1 @@
+"""How the service keeps its projects in one DynamoDB table."""

@@ -1,0 +1,1 @@
+"""DynamoDB on this machine: the table is the local AWS's own."""

@@ -1,0 +1,1 @@
+"""What stands in for PlanetScale: a MariaDB with TLS, and secrets with its URLs."""
