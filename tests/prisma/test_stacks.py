@@ -13,7 +13,7 @@ from stacks.options.prisma.runtime import shipped
 from stacks.stage import EnvironmentStage
 from tests.infrastructure.synthesis import of_type, only, synthesize, templates
 
-ON_PRISMA = replace(DEV.api, runtime="prisma")
+ON_PRISMA = replace(DEV.api, runtime="prisma", connect_timeout_seconds=3, deadline_seconds=4)
 PYTHON = {"lambda_src.migrations.handler.handler", "lambda_src.rotation.handler.handler"}
 
 
@@ -77,7 +77,7 @@ def test_a_function_with_a_url_is_given_what_it_reads(synthesized):
 
 
 def test_prisma_is_the_only_difference_to_the_environment_in_python(synthesized, tmp_path):
-    python = templates(synthesize(tmp_path, (replace(DEV, name="prisma"),)))
+    python = templates(synthesize(tmp_path, (replace(DEV, name="prisma", api=replace(ON_PRISMA, runtime="python")),)))
     assert python["prisma", "data"] == synthesized["prisma", "data"]
     before, after = (only(each["prisma", "service"], "AWS::Lambda::Function") for each in (python, synthesized))
     del before["Environment"]["Variables"]["STORE"]  # a module of the function in Python
@@ -99,6 +99,12 @@ def test_the_database_behind_accelerate_has_its_own_migrations(synthesized):
     assert migrate["Environment"]["Variables"]["DB_SECRET_NAME"] == Elsewhere.secret_name
     function = only(synthesized["accelerate", "service"], "AWS::Lambda::Function")
     assert function["Environment"]["Variables"]["DB_SECRET_NAME"] == "dev/url"
+
+
+def test_less_time_to_connect_than_node_needs_is_refused():
+    environment = replace(ENVIRONMENTS[0], api=replace(ON_PRISMA, connect_timeout_seconds=2))
+    with pytest.raises(ValueError, match=r"api.connect_timeout_seconds is 2, allowed is 3 to 5.*deadline_seconds to 4"):
+        EnvironmentStage(App(), environment=environment)
 
 
 def test_nothing_but_prisma_speaks_with_accelerate():

@@ -14,12 +14,13 @@ from stacks.options.prisma.build import SOURCE, built, content_hash
 from stacks.refusal import refuse
 
 RUNTIME = "nodejs24.x"
+CONNECT_TIMEOUT_SECONDS = 3  # at least
 STORES = ("RdsPostgres", "Neon", "Accelerate")  # the function knows what to do with their proxy or URL
 
 
 def shipped(_scope: Construct, environment: Environment[Any], _handler: str) -> Shipped:
     """The function on Prisma. CDK asks for its code only when the hash is a new one."""
-    refuse(environment.name, [_store_problem(environment)])
+    refuse(environment.name, [_store_problem(environment), _patience_problem(environment)])
     code = lambda_.Code.from_asset(
         str(SOURCE),
         asset_hash=content_hash(),
@@ -41,6 +42,16 @@ def _store_problem(environment: Environment[Any]) -> str | None:
             "api.runtime is 'prisma' and store.mode is 'http', allowed is 'connection': Prisma keeps a WebSocket open"
         )
     return None
+
+
+def _patience_problem(environment: Environment[Any]) -> str | None:
+    if environment.api.connect_timeout_seconds >= CONNECT_TIMEOUT_SECONDS:
+        return None
+    return (
+        f"api.runtime is 'prisma' and api.connect_timeout_seconds is {environment.api.connect_timeout_seconds}, allowed "
+        f"is {CONNECT_TIMEOUT_SECONDS} to 5: Node.js has more steps to connect; set it to {CONNECT_TIMEOUT_SECONDS}, and "
+        f"api.deadline_seconds to {CONNECT_TIMEOUT_SECONDS + 1}"
+    )
 
 
 @jsii.implements(ILocalBundling)
