@@ -45,12 +45,12 @@ def _store_problem(environment: Environment[Any]) -> str | None:
 
 
 def _patience_problem(environment: Environment[Any]) -> str | None:
-    if environment.api.connect_timeout_seconds >= CONNECT_TIMEOUT_SECONDS:
+    given, least = environment.api.connect_timeout_seconds, CONNECT_TIMEOUT_SECONDS
+    if given >= least:
         return None
     return (
-        f"api.runtime is 'prisma' and api.connect_timeout_seconds is {environment.api.connect_timeout_seconds}, allowed "
-        f"is {CONNECT_TIMEOUT_SECONDS} to 5: Node.js has more steps to connect; set it to {CONNECT_TIMEOUT_SECONDS}, and "
-        f"api.deadline_seconds to {CONNECT_TIMEOUT_SECONDS + 1}"
+        f"api.runtime is 'prisma' and api.connect_timeout_seconds is {given}, allowed is {least} to 5: Node.js has more "
+        f"steps to connect; set it to {least}, and api.deadline_seconds to {least + 1}"
     )
 
 
