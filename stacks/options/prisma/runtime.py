@@ -49,8 +49,8 @@ def _patience_problem(environment: Environment[Any]) -> str | None:
     if given >= least:
         return None
     return (
-        f"api.runtime is 'prisma' and api.connect_timeout_seconds is {given}, allowed is {least} to 5: Node.js has more "
-        f"steps to connect; set it to {least}, and api.deadline_seconds to {least + 1}"
+        f"api.runtime is 'prisma' and api.connect_timeout_seconds is {given}, allowed is {least} to 5: Node.js has "
+        f"more steps to connect; set it to {least}, and api.deadline_seconds to {least + 1}"
     )
 
 
