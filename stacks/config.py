@@ -2,7 +2,7 @@
 
 import ipaddress
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, is_dataclass
 from functools import cached_property
 from typing import Any, ClassVar, Generic, Protocol
 
@@ -21,7 +21,7 @@ from stacks.budget.plan import (
 )
 from stacks.budget.rules import refuse_budget
 from stacks.capacity import Budget
-from stacks.refusal import above, flag, like, one_of, refuse, whole
+from stacks.refusal import above, flag, like, of_kind, one_of, refuse, whole
 from stacks.runtime import Runtime, runtimes
 
 NO_WORKLOAD = {"memory_mb", "runtime"}  # what of Function says nothing about connections
@@ -115,6 +115,7 @@ class RdsPostgres:
             r"1[678]\.\d+",
             "a minor version from 16 (migrations need its GRANT … WITH SET) to 18 (RDS Proxy's last), such as 18.6",
         )
+        yield of_kind("pool", self.pool, Pool)
         yield one_of("credentials", self.credentials, ["secrets", "iam"])
         yield self._credentials_problem()
         yield flag("multi_az", self.multi_az)
@@ -149,7 +150,7 @@ class RdsPostgres:
                 f"rotation_days is {self.rotation_days} and credentials is 'iam', where there is no password to rotate "
                 "(and alternating users would change the user's name, for which a token is made): leave it out"
             )
-        known = INSTANCE_CLASSES.get(self.instance)
+        known = INSTANCE_CLASSES.get(str(self.instance))
         if known is not None and known.memory_gib < IAM_MEMORY_GIB:
             return (
                 f"credentials is 'iam' and instance is {self.instance!r} with {known.memory_gib} GiB, allowed is a "
@@ -326,8 +327,13 @@ class Environment(Generic[Store]):
         yield like("name", self.name, words, "1 to 24 of a-z, 0-9 and single hyphens, beginning with a letter")
         yield like("region", self.region, r"[a-z]{2,3}(-[a-z]+)+-\d", "a region such as eu-west-1")
         yield flag("retain", self.retain)
-        yield whole("availability_zones", self.availability_zones, 2, 3, "(RDS Proxy wants two)")
-        yield self._network_problem()
+        if not is_dataclass(self.store) or isinstance(self.store, type):
+            yield f"store is {self.store!r}, allowed is a store such as RdsPostgres(…)"
+        yield of_kind("api", self.api, Function)
+        yield of_kind("throttle", self.throttle, Throttle)
+        yield of_kind("runtime", self.runtime, Runtime)
+        zones = whole("availability_zones", self.availability_zones, 2, 3, "(RDS Proxy wants two)")
+        yield zones or self._network_problem()
         yield one_of("log_retention_days", self.log_retention_days, LOG_RETENTION_DAYS)
         if isinstance(self.store, RdsPostgres) and self.store.port != PROXY_PORT and self.name != "local":
             yield (

@@ -27,7 +27,7 @@ def whole(name: str, value: object, low: int, high: int, unit: str = "") -> str 
 
 def one_of(name: str, value: object, allowed: Collection[object]) -> str | None:
     """Nothing, or what is wrong with a value that should be one of a few."""
-    return None if value in allowed else f"{name} is {value!r}, allowed is {', '.join(map(str, allowed))}"
+    return None if value in list(allowed) else f"{name} is {value!r}, allowed is {', '.join(map(str, allowed))}"
 
 
 def like(name: str, value: object, pattern: str, allowed: str) -> str | None:
@@ -42,6 +42,11 @@ def like(name: str, value: object, pattern: str, allowed: str) -> str | None:
 def flag(name: str, value: object) -> str | None:
     """Nothing, or what is wrong with a value that should be True or False."""
     return None if isinstance(value, bool) else f"{name} is {value!r}, allowed is True or False"
+
+
+def of_kind(name: str, value: object, kind: type) -> str | None:
+    """Nothing, or what is wrong with a value that should be one of our own dataclasses."""
+    return None if isinstance(value, kind) else f"{name} is {value!r}, allowed is {kind.__name__}(…)"
 
 
 def above(value: object, limit: object, times: float = 1) -> bool:

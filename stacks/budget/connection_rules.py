@@ -3,7 +3,7 @@
 Each function says how its inequality fails, with the numbers, or returns None where it holds.
 """
 
-from stacks.budget.findings import ERROR, LARGER_INSTANCE, WARNING, Input, Rule, becomes, down, now, up
+from stacks.budget.findings import ERROR, LARGER_INSTANCE, MORE_MEMORY, WARNING, Input, Rule, becomes, down, now, up
 from stacks.capacity import MULTIPLEX_DEPENDENT, PIN_SAFE, RESERVED_SLOTS, UNRESERVED_CONCURRENCY, Budget
 
 CONNECTS_A_SECOND = 200  # AWS's guidance for new connections with IAM authentication
@@ -21,6 +21,7 @@ MORE_CONNECTIONS = Input(
     now("max_connections"),
     lambda b: range(b.max_connections + 1, b.estimated_max_connections + 1) if b.plan.max_connections else [],
 )
+FEWER_ADMINISTRATORS = down("administrators", 1)
 MORE_POOL = (PERCENT_UP, MORE_CONNECTIONS, LARGER_INSTANCE, RESERVED_DOWN)
 
 
@@ -187,15 +188,15 @@ def _connects_are_slow_enough(b: Budget) -> str | None:
 
 RULES = (
     Rule("A01", ERROR, _idle_within_pool, (HALF_IDLE, PERCENT_UP)),
-    Rule("A04", ERROR, _administrators_get_in, (PERCENT_DOWN, MORE_CONNECTIONS, LARGER_INSTANCE)),
+    Rule("A04", ERROR, _administrators_get_in, (PERCENT_DOWN, MORE_CONNECTIONS, LARGER_INSTANCE, FEWER_ADMINISTRATORS)),
     Rule("A05", WARNING, _percent_above_minimum, (PERCENT_UP,)),
     Rule("A06", ERROR, _need_fits, MORE_POOL),
     Rule("A07", WARNING, _pinned_sessions_fit, MORE_POOL),
-    Rule("A08", ERROR, _session_state_fits, MORE_POOL),
+    Rule("A08", ERROR, _session_state_fits, (*MORE_POOL, becomes("keeps_session_state", False))),
     Rule("A11", WARNING, _proxy_is_of_use),
     Rule("A12", WARNING, _some_idle, (HALF_IDLE,)),
     Rule("A12", WARNING, _not_all_idle, (HALF_IDLE,)),
-    Rule("A13", ERROR, _max_connections_fit_memory, (down("max_connections", 6),)),
+    Rule("A13", ERROR, _max_connections_fit_memory, (down("max_connections", 6), MORE_MEMORY)),
     Rule("A15", WARNING, _one_connection_each, (becomes("connections", 1),)),
     Rule("A18", WARNING, _deployment_fits, MORE_POOL),
     Rule("B01", ERROR, _account_has_concurrency, (RESERVED_DOWN, up("account_concurrency", 1_000_000))),

@@ -88,10 +88,18 @@ def becomes(name: str, value: object) -> Input:
     return Input(name, now(name), lambda _: [value])
 
 
+def now_instance(budget: Budget) -> str:
+    """The instance class in force."""
+    return budget.plan.instance
+
+
 LARGER_INSTANCE = Input(
     "instance",
-    lambda budget: budget.plan.instance,
+    now_instance,
     lambda budget: [each.name for each in larger(budget.instance_class)] if budget.plan.max_connections is None else [],
+)
+MORE_MEMORY = Input(  # also where max_connections is given
+    "instance", now_instance, lambda budget: [each.name for each in larger(budget.instance_class)]
 )
 
 # Inputs whose value in force is the budget's, since the plan may have left it out.

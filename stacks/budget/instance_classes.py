@@ -78,7 +78,7 @@ INSTANCE_CLASSES = _all()
 
 def instance_class(name: str) -> InstanceClass:
     """The class of that name (without the prefix db.); ValueError lists the known ones when there is none."""
-    if name in INSTANCE_CLASSES:
+    if isinstance(name, str) and name in INSTANCE_CLASSES:
         return INSTANCE_CLASSES[name]
     sizes: dict[str, list[str]] = {}
     for known in INSTANCE_CLASSES:
@@ -99,6 +99,12 @@ def larger(than: InstanceClass) -> list[InstanceClass]:
     return sorted(
         (each for each in (*same, *beyond) if each.memory_gib > than.memory_gib), key=lambda each: each.memory_gib
     )
+
+
+def as_large(as_this: InstanceClass, family: str) -> InstanceClass:
+    """The smallest class of a family with as much memory, or its largest."""
+    classes = [each for each in INSTANCE_CLASSES.values() if each.family == family]
+    return next((each for each in classes if each.memory_gib >= as_this.memory_gib), classes[-1])
 
 
 def estimated_max_connections(memory_gib: float) -> int:

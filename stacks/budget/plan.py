@@ -146,13 +146,14 @@ LIMITS: dict[str, tuple[int, int, str]] = {
     "api_timeout_seconds": (1, 900, "seconds"),
     "backup_retention_days": (0, 35, "days"),
 }
+NEVER_DERIVED = ("administrators", "other_concurrency", "api_timeout_seconds", "backup_retention_days")
 INPUTS_OF_A_FUNCTION = tuple(each.name for each in fields(Workload) if each.name != "name")
 INPUTS = tuple(each.name for each in fields(Plan) if each.name not in ("environment", "workloads"))
 
 
 def check(name: str, value: object) -> str | None:
-    """Nothing, or what is wrong with a whole number that has limits; None stands for the derived value."""
-    return None if value is None else whole(name, value, *LIMITS[name])
+    """Nothing, or what is wrong with a whole number that has limits; None stands for the derived value, if any is."""
+    return None if value is None and name not in NEVER_DERIVED else whole(name, value, *LIMITS[name])
 
 
 def limited(owner: object, *names: str) -> list[str | None]:

@@ -1,11 +1,10 @@
 """What production asks of an environment: errors in prod, notes elsewhere."""
 
-from stacks.budget.findings import IN_PRODUCTION, WARNING, Input, Rule, becomes, up
+from stacks.budget.findings import IN_PRODUCTION, WARNING, Input, Rule, becomes, now_instance, up
+from stacks.budget.instance_classes import as_large
 from stacks.capacity import Budget
 
-NOT_BURSTABLE = Input(
-    "instance", lambda b: b.plan.instance, lambda b: ["r8g.large"] if b.plan.max_connections is None else []
-)
+NOT_BURSTABLE = Input("instance", now_instance, lambda b: [as_large(b.instance_class, "r8g").name])
 
 
 def _has_standby(b: Budget) -> str | None:

@@ -3,7 +3,12 @@
 from stacks.budget.findings import ERROR, WARNING, Input, Rule, down, now, up
 from stacks.capacity import ANSWER_SECONDS, PIN_SAFE, Budget
 
-BORROW_DOWN = Input("connection_borrow_timeout", now("connection_borrow_timeout"), lambda b: [max(1, b.deadline - 1)])
+# Less than the request waits, where that leaves time to connect.
+BORROW_DOWN = Input(
+    "connection_borrow_timeout",
+    now("connection_borrow_timeout"),
+    lambda b: [max(1, b.deadline - 1, b.connect_timeout)],
+)
 STATEMENT_DOWN = Input(
     "statement_timeout_seconds", now("statement_timeout_seconds"), lambda b: [max(1, b.deadline - 1)]
 )

@@ -6,15 +6,20 @@ from .apis import ROUTES, STAGES, api_of, functions_behind, methods_of
 from .rule import Finding, Severity, rule
 from .stage import Stage
 from .template import Resource
-from .values import listed, number, shown, truth
+from .values import listed, mentions, number, shown, truth
 
 QUOTAS = 'API Gateway Developer Guide, "Throttle requests"'
 RATE = "ThrottlingRateLimit"
+DASHBOARD = "AWS::CloudWatch::Dashboard"
 REQUESTS_PER_ENVIRONMENT = 10  # a second, whatever a function's duration
 
 
-def _throttled(stage_resource: Resource) -> bool:
-    """False only where it is known that nothing throttles."""
+def _throttled(stage: Stage, stage_resource: Resource) -> bool:
+    """False only where it is known that nothing throttles: neither the stage, nor a usage plan for its keys."""
+    plans = [each for each in stage.of_type("AWS::ApiGateway::UsagePlan") if each.get("Throttle") is not None]
+    api = api_of(stage, stage_resource)
+    if api is not None and any(mentions(each.get("ApiStages"), api) for each in plans):
+        return True
     return any(not isinstance(each, dict) or each.get(RATE) is not None for each in methods_of(stage_resource))
 
 
@@ -34,14 +39,14 @@ def _api_is_throttled(stage: Stage) -> Iterator[Finding]:
     for each in stage.of_type(*STAGES):
         if not _is_relevant(stage, each):
             continue
-        if not _throttled(each):
+        if not _throttled(stage, each):
             if each.template.production is not True:  # where it is, C14 says so
                 yield Finding(each, f"DefaultRouteSettings.{RATE}", "not set")
             continue
         rates = [number(settings.get(RATE)) for settings in methods_of(each) if isinstance(settings, dict)]
         most, reserved = max((rate for rate in rates if rate), default=None), _reserved(stage, each)
         if most and reserved and most > REQUESTS_PER_ENVIRONMENT * reserved:
-            value = f"{most:g} a second, for {reserved} functions at once"
+            value = f"{most:.10g} a second, for {reserved} functions at once"
             fix = f"set {REQUESTS_PER_ENVIRONMENT * reserved} or less"
             yield Finding(each, f"DefaultRouteSettings.{RATE}", value, None, fix)
 
@@ -59,7 +64,7 @@ def _reserved(stage: Stage, stage_resource: Resource) -> int | None:
 )
 def _production_api_is_throttled(stage: Stage) -> Iterator[Finding]:
     for each in stage.of_type(*STAGES):
-        if _is_relevant(stage, each) and not _throttled(each):
+        if _is_relevant(stage, each) and not _throttled(stage, each):
             yield Finding(each, f"DefaultRouteSettings.{RATE}", "not set")
 
 
@@ -72,10 +77,13 @@ def _production_api_is_throttled(stage: Stage) -> Iterator[Finding]:
 )
 def _alarms_tell_somebody(stage: Stage) -> Iterator[Finding]:
     composed = " ".join(shown(each.get("AlarmRule")) for each in stage.of_type("AWS::CloudWatch::CompositeAlarm"))
+    heard = [  # a deployment that it stops, for instance
+        each.properties for each in stage.templates if each.type not in ("AWS::CloudWatch::Alarm", DASHBOARD)
+    ]
     for alarm in stage.of_type("AWS::CloudWatch::Alarm"):
         enabled = alarm.get("ActionsEnabled")
         silent = not listed(alarm.get("AlarmActions")) or (enabled is not None and truth(enabled) is False)
-        if silent and alarm.id not in composed:
+        if silent and alarm.id not in composed and not any(mentions(each, alarm) for each in heard):
             yield Finding(alarm, "AlarmActions", shown(alarm.get("AlarmActions")))
 
 

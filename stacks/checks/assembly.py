@@ -12,19 +12,25 @@ from .template import Template
 Production = Callable[[str], bool | None]
 PRODUCTION = {"prod", "prd", "production", "live"}
 NOT_PRODUCTION = {
-    *("dev", "develop", "development", "staging", "local", "sandbox", "qa", "preview", "feature"),
-    *("preprod", "nonprod", "non", "pre", "not"),
+    *("dev", "develop", "development", "test", "testing", "staging", "stg", "uat", "qa", "demo", "beta", "alpha"),
+    *("local", "sandbox", "preview", "feature", "preprod", "nonprod", "non", "pre", "not"),
 }
 WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 ASSET = re.compile(r"[0-9a-f]{64}")
 
 
 def production_by_name(path: str) -> bool | None:
-    """Whether the words of a stack's path say that it is production: prod/Data and MyProdStack do, dev/Data says no."""
-    words = {word.lower() for word in WORD.findall(path)}
-    if words & NOT_PRODUCTION:
-        return False
-    return True if words & PRODUCTION else None
+    """Whether the words of a stack's path say that it is production: prod/Data and MyProdStack do, dev/Data says no.
+
+    The first part of the path that says anything decides: prod/FeatureFlags is production.
+    """
+    for part in path.split("/"):
+        words = {word.lower() for word in WORD.findall(part)}
+        if words & NOT_PRODUCTION:
+            return False
+        if words & PRODUCTION:
+            return True
+    return None
 
 
 def load(
@@ -42,6 +48,8 @@ def _load(
     template = Template(body, stack, str(path), name, region, account, production)
     files = _nested_files(path) if "AWS::CloudFormation::Stack" in _types(body) else {}
     for id, resource in body.get("Resources", {}).items():
+        if not isinstance(resource, dict):
+            continue  # a loop, which only CloudFormation unrolls
         url = json.dumps(resource.get("Properties", {}).get("TemplateURL", ""))
         file = next((files[each] for each in ASSET.findall(url) if each in files), None)
         if resource.get("Type") == "AWS::CloudFormation::Stack" and file is not None:
@@ -68,7 +76,7 @@ class Arguments(Mapping[str, Any]):
 
 
 def _types(body: Mapping[str, Any]) -> set[str]:
-    return {resource.get("Type", "") for resource in body.get("Resources", {}).values()}
+    return {each.get("Type", "") for each in body.get("Resources", {}).values() if isinstance(each, dict)}
 
 
 def _nested_files(path: Path) -> dict[str, Path]:

@@ -102,7 +102,7 @@ def _iam_has_memory(stage: Stage) -> Iterator[Finding]:
         for target in proxy.targets:
             gib = memory_gib(target.get("DBInstanceClass"))
             if gib is not None and gib < IAM_MEMORY_GIB:
-                yield Finding(target, "DBInstanceClass", f"{target.get('DBInstanceClass')} with {gib:g} GiB")
+                yield Finding(target, "DBInstanceClass", f"{target.get('DBInstanceClass')} with {gib:.10g} GiB")
 
 
 @rule(

@@ -10,6 +10,8 @@ PER_LARGE = {"m": 8.0, "r": 16.0, "c": 4.0, "x": 32.0}  # GiB of the size "large
 MULTIPLES = {"medium": 0.5, "large": 1, "xlarge": 2}
 BYTES_PER_CONNECTION = 9_531_392
 LARGEST_DEFAULT = 5000
+GIB_PER_ACU = 2
+MOST_WITH_LITTLE_MEMORY = 2000  # of Aurora Serverless, whose minimum is 0 or 0.5 ACU
 GIB, MIB = 2**30, 2**20
 
 

@@ -22,7 +22,7 @@ DEFAULT_VISIBILITY = 30  # seconds
 )
 def _concurrency_is_reserved(stage: Stage) -> Iterator[Finding]:
     for function in stage.database_functions:
-        managed = function.get("CapacityProviderConfig") is not None  # instances of one's own: another arithmetic
+        managed = function.get("CapacityProviderConfig") is not None  # A16 is about those
         if function.get(RESERVED) is None and not managed:
             yield Finding(function, RESERVED, "not set: as many connections as the account has concurrency")
 
@@ -60,7 +60,15 @@ def _provisioned_fits_reserved(stage: Stage) -> Iterator[Finding]:
         total = sum(count for _, count in found if count is not None)
         if reserved and total > reserved:
             where = next(each for each, count in found if count)
-            yield Finding(where, path, f"{total:g} of at most {reserved:g}, which {function.id} reserves")
+            yield Finding(where, path, f"{total:.10g} of at most {reserved:.10g}, which {function.id} reserves")
+            continue
+        for target in stage.of_type("AWS::ApplicationAutoScaling::ScalableTarget"):
+            most = number(target.get("MaxCapacity"))
+            is_its_own = target.get("ServiceNamespace") == "lambda" and stage.function_of(target.get("ResourceId"))
+            if is_its_own is function and reserved and most is not None and most > reserved:
+                yield Finding(
+                    target, "MaxCapacity", f"{most:.10g} of at most {reserved:.10g}, which {function.id} reserves"
+                )
 
 
 @rule(
@@ -91,7 +99,7 @@ def _snapstart_can_work(stage: Stage) -> Iterator[Finding]:
             if any(each.get("ProvisionedConcurrencyConfig") is not None for each in (*versions, *aliases))
             else "",
             "a file system" if function.get("FileSystemConfigs") else "",
-            f"{tmp:g} MB of /tmp" if tmp is not None and tmp > LARGEST_TMP else "",
+            f"{tmp:.10g} MB of /tmp" if tmp is not None and tmp > LARGEST_TMP else "",
         ]
         if any(wrong):
             yield Finding(function, "SnapStart", f"PublishedVersions, and {', '.join(filter(None, wrong))}")
@@ -113,11 +121,12 @@ def _queues_do_not_flood(stage: Stage) -> Iterator[Finding]:
             continue
         most, reserved = mapping.get("ScalingConfig", "MaximumConcurrency"), number(function.get(RESERVED))
         limit = number(most)
-        if most is None or (limit is not None and reserved and limit > reserved):
+        by_pollers = most is None and mapping.get("ProvisionedPollerConfig") is not None  # which takes no maximum
+        if (most is None and not by_pollers) or (limit is not None and reserved and limit > reserved):
             value = f"{shown(most)}, and {function.id} reserves {shown(function.get(RESERVED))}"
             yield Finding(mapping, "ScalingConfig.MaximumConcurrency", value)
         visibility = queue.get("VisibilityTimeout")
         seconds, timeout = DEFAULT_VISIBILITY if visibility is None else number(visibility), stage.timeout(function)
         if seconds is not None and timeout is not None and seconds < VISIBILITY * timeout:
-            value = f"{seconds:g} s for a timeout of {timeout:g} s"
-            yield Finding(queue, "VisibilityTimeout", value, None, f"set {VISIBILITY * timeout:g} s or more")
+            value = f"{seconds:.10g} s for a timeout of {timeout:.10g} s"
+            yield Finding(queue, "VisibilityTimeout", value, None, f"set {VISIBILITY * timeout:.10g} s or more")

@@ -49,9 +49,7 @@ def _databases_are_kept(stage: Stage) -> Iterator[Finding]:
         if database.get("SourceDBInstanceIdentifier") is not None:
             continue
         wrong = [
-            "DeletionProtection " + shown(database.get("DeletionProtection"))
-            if is_false(database.get("DeletionProtection"))
-            else "",
+            shown(database.get("DeletionProtection")) if is_false(database.get("DeletionProtection")) else "",
             "DeletionPolicy Delete" if database.body.get("DeletionPolicy") == "Delete" else "",
         ]
         if any(wrong):
@@ -86,7 +84,7 @@ def _backups_are_kept(stage: Stage) -> Iterator[Finding]:
         days = 1 if value is None else number(value)
         if days is None:
             continue
-        shown_days = f"{days:g} days" if value is not None else "not set, so 1 day"
+        shown_days = f"{days:.10g} days" if value is not None else "not set, so 1 day"
         if not 0 <= days <= MOST_BACKUP_DAYS:
             yield Finding(database, "BackupRetentionPeriod", shown_days, Severity.ERROR)
         elif days < FEWEST_BACKUP_DAYS:
@@ -108,11 +106,11 @@ def _storage_is_gp3(stage: Stage) -> Iterator[Finding]:
         elif kind == "gp2":
             yield Finding(database, "StorageType", "gp2, the previous generation", Severity.WARNING)
         elif kind == "gp3" and size is not None and size < SMALLEST_GP3:
-            yield Finding(database, "AllocatedStorage", f"{size:g} GiB of gp3")
+            yield Finding(database, "AllocatedStorage", f"{size:.10g} GiB of gp3")
         elif kind == "gp3" and size is not None and size < STRIPED_GP3 and _is_striped(database):
             for name in ("Iops", "StorageThroughput"):
                 if database.get(name) is not None:
-                    yield Finding(database, name, f"{shown(database.get(name))} with {size:g} GiB")
+                    yield Finding(database, name, f"{shown(database.get(name))} with {size:.10g} GiB")
 
 
 def _is_striped(database: Resource) -> bool:
@@ -134,7 +132,9 @@ def _storage_can_grow(stage: Stage) -> Iterator[Finding]:
             continue
         if value is None or (most is not None and size is not None and 10 * most < 11 * size):
             yield Finding(
-                database, "MaxAllocatedStorage", f"{shown(value)}, of {shown(database.get('AllocatedStorage'))} GiB"
+                database,
+                "MaxAllocatedStorage",
+                f"{shown(value)}, for {shown(database.get('AllocatedStorage'))} GiB now",
             )
 
 

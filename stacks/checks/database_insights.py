@@ -8,7 +8,7 @@ from .rule import Finding, Severity, rule
 from .servers import DATABASES
 from .stage import Stage
 from .template import Resource
-from .values import Text, listed, number, shown, truth
+from .values import Text, Unknown, listed, number, shown, truth
 
 INSIGHTS = 'Amazon RDS User Guide, "Database Insights" and the end of the Performance Insights console, June 2026'
 ADVANCED_DAYS, FREE_DAYS = 465, 7
@@ -30,7 +30,7 @@ def _insights_fit_together(stage: Stage) -> Iterator[Finding]:
             value = f"advanced, with Performance Insights {'on' if enabled else 'off'} and kept {shown(days)} days"
             yield Finding(database, "DatabaseInsightsMode", value)
         elif mode in (None, "standard") and kept is not None and kept > FREE_DAYS and enabled is not False:
-            value = f"{kept:g} days with DatabaseInsightsMode {shown(mode)}"
+            value = f"{kept:.10g} days with DatabaseInsightsMode {shown(mode)}"
             yield Finding(database, "PerformanceInsightsRetentionPeriod", value, Severity.WARNING)
 
 
@@ -63,7 +63,7 @@ def _master(stage: Stage, value: Any) -> str | None:
 @rule(
     "F15",
     Severity.ERROR,
-    "a proxy has one target, which is no read replica",
+    "a proxy has one target, which is no read replica; a read-only endpoint is for a cluster",
     fix="register the source instance, or an Aurora cluster with a read-only proxy endpoint",
     source='Amazon RDS User Guide, "Amazon RDS Proxy", quotas and limitations',
 )
@@ -71,11 +71,16 @@ def _one_writer_per_proxy(stage: Stage) -> Iterator[Finding]:
     for proxy in stage.proxies:
         names = ("DBInstanceIdentifiers", "DBClusterIdentifiers")
         targets = [(group, name, each) for group in proxy.groups for name in names for each in listed(group.get(name))]
-        if len(targets) > 1:
-            yield Finding(targets[-1][0], targets[-1][1], ", ".join(shown(each) for _, _, each in targets))
+        known = [each for each in targets if not isinstance(each[2], Unknown)]  # of two conditions one may hold
+        if len(known) > 1:
+            yield Finding(known[-1][0], known[-1][1], ", ".join(shown(each) for _, _, each in known))
         for target in proxy.targets:
             if target.get("SourceDBInstanceIdentifier") is not None:
                 yield Finding(proxy.groups[0], "DBInstanceIdentifiers", f"{target.id}, a read replica")
+        instances = [each for each in proxy.targets if each.type == "AWS::RDS::DBInstance"]
+        for endpoint in stage.endpoints_of(proxy) if instances else []:
+            if endpoint.get("TargetRole") == "READ_ONLY":
+                yield Finding(endpoint, "TargetRole", f"READ_ONLY, and {instances[0].id} is an instance: no readers")
 
 
 @rule(

@@ -14,12 +14,20 @@ RUNTIMES = 'AWS Lambda Developer Guide, "Lambda runtimes", read October 2026'
 DEPRECATION = {
     **dict.fromkeys(("python2.7", "python3.6", "python3.7", "nodejs12.x", "nodejs14.x"), date(2023, 12, 4)),
     **dict.fromkeys(("nodejs16.x", "go1.x", "java8", "provided", "ruby2.7"), date(2024, 6, 12)),
+    "dotnetcore3.1": date(2023, 4, 3),
     "python3.8": date(2024, 10, 14),
+    "dotnet6": date(2024, 12, 20),
     "nodejs18.x": date(2025, 9, 1),
     "python3.9": date(2025, 12, 15),
+    "ruby3.2": date(2026, 3, 31),
     "nodejs20.x": date(2026, 4, 30),
     "python3.10": date(2026, 10, 31),
+    "dotnet8": date(2026, 11, 10),
+    "ruby3.3": date(2027, 3, 31),
+    "nodejs22.x": date(2027, 4, 30),
     "python3.11": date(2027, 6, 30),
+    "ruby3.4": date(2028, 3, 31),
+    "nodejs24.x": date(2028, 4, 30),
     "python3.12": date(2028, 10, 31),
     "python3.13": date(2029, 6, 30),
     "python3.14": date(2029, 6, 30),
@@ -57,13 +65,19 @@ def _runtimes_are_supported(stage: Stage) -> Iterator[Finding]:
 def _functions_can_be_seen(stage: Stage) -> Iterator[Finding]:
     for function in stage.database_functions:
         wrong = [
-            "no tracing" if function.get("TracingConfig", "Mode") in (None, "PassThrough") else "",
+            "no tracing" if _tracing(function) in (None, "PassThrough") else "",
             "MemorySize not set, so 128 MB" if function.get("MemorySize") is None else "",
             "logs as text" if function.get("LoggingConfig", "LogFormat") in (None, "Text") else "",
             "logs kept for ever" if not _logs_end(stage, function) else "",
         ]
         if any(wrong):
             yield Finding(function, "LoggingConfig", ", ".join(filter(None, wrong)))
+
+
+def _tracing(function: Resource) -> Any:
+    """The mode of tracing, as CloudFormation or SAM writes it."""
+    value = function.get("TracingConfig", "Mode")
+    return function.get("Tracing") if value is None else value
 
 
 def _logs_end(stage: Stage, function: Resource) -> bool:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
+from .policies import Statement
 from .reachability import subnets_of
 from .rule import Finding, Severity, rule
 from .servers import DATABASES
@@ -13,17 +14,17 @@ from .values import Unknown, comparable, mentioned, shown, truth
 PREREQUISITES = 'Amazon RDS User Guide, "Setting up network prerequisites for RDS Proxy"'
 LIMITATIONS = 'Amazon RDS User Guide, "Amazon RDS Proxy", quotas and limitations'
 LAMBDA_VPC = 'AWS Lambda Developer Guide, "Giving Lambda functions access to resources in an Amazon VPC"'
-ZONES_WITHOUT_PROXY = ("use1-az3", "usw1-az2")
-KEPT_BY_AWS = 5  # addresses of every subnet
-# Addresses that a proxy may need in a subnet, by the size of the instance class.
-ADDRESSES = {"2xlarge": 15, "4xlarge": 25, "8xlarge": 45, "12xlarge": 60, "16xlarge": 75, "24xlarge": 110}
-FEWEST_ADDRESSES = 10
-ADDRESSES_PER_ENDPOINT = 3
 # What a function calls itself, and the endpoint that it would need; pollers and the runtime call others for it.
 CALLS = {
     "secretsmanager": ("secretsmanager:GetSecretValue",),
     "ssm": ("ssm:GetParameter", "ssm:GetParameters", "ssm:GetParametersByPath"),
     "dynamodb": ("dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query", "dynamodb:UpdateItem"),
+    "s3": ("s3:GetObject", "s3:PutObject"),
+    "sqs": ("sqs:SendMessage",),
+    "sns": ("sns:Publish",),
+    "events": ("events:PutEvents",),
+    "states": ("states:StartExecution",),
+    "sts": ("sts:AssumeRole",),
 }
 
 
@@ -101,10 +102,29 @@ def _functions_reach_services(stage: Stage) -> Iterator[Finding]:
             continue
         allowed = [each for each in stage.policies.of(function.get("Role")) if each.is_allow]
         for service, actions in CALLS.items():
-            called = any("*" not in each.actions and each.allows(*actions) for each in allowed)
+            called = any(each.allows(*actions) for each in allowed if _is_its_own_call(stage, function, each))
             if called and not stage.network.has_endpoint(vpc, service):
                 value = f"isolated subnets without an endpoint for {service}, which its role may call"
                 yield Finding(function, "VpcConfig.SubnetIds", value)
+
+
+def _is_its_own_call(stage: Stage, function: Resource, statement: Statement) -> bool:
+    """Whether a statement is for the function's code, not for Lambda, which sends what failed for it."""
+    configured = [
+        each
+        for each in stage.of_type("AWS::Lambda::EventInvokeConfig", "AWS::Lambda::EventSourceMapping")
+        if stage.function_of(each.get("FunctionName")) is function
+    ]
+    sent = [function.get("DeadLetterConfig"), *(each.get("DestinationConfig") for each in configured)]
+    return "*" not in statement.actions and not any(_mentions_same(statement.resources, each) for each in sent)
+
+
+def _mentions_same(resources: list[Any], destination: Any) -> bool:
+    theirs = {each.resource for each in mentioned(destination)}
+    named = {each for each in resources if isinstance(each, str)}
+    return any(each.resource in theirs for each in mentioned(resources)) or any(
+        each in shown(destination) for each in named - {"*"}
+    )
 
 
 def _closed_vpc(stage: Stage, subnets: list[Any] | None) -> Resource | None:
@@ -157,7 +177,7 @@ def _rotation_subnets(stage: Stage, schedule: Resource) -> list[Any] | None:
 )
 def _names_are_rdss_own(stage: Stage) -> Iterator[Finding]:
     proxies = {proxy.resource for proxy in stage.proxies}
-    for record in stage.of_type("AWS::Route53::RecordSet"):
-        named = {each.resource for each in mentioned(record.get("ResourceRecords"))} & proxies
-        for proxy in named:
-            yield Finding(record, "ResourceRecords", f"{shown(record.get('Name'))} for {proxy.id}")
+    for record in stage.of_type("AWS::Route53::RecordSet", "AWS::Route53::RecordSetGroup"):
+        path = "ResourceRecords" if record.type.endswith("RecordSet") else "RecordSets"
+        for proxy in {each.resource for each in mentioned(record.get(path))} & proxies:
+            yield Finding(record, path, f"{shown(record.get('Name') or record.id)} for {proxy.id}")

@@ -118,7 +118,8 @@ def _password_in(name: str, value: Any) -> str | None:
         return "a dynamic reference to a password"
     if CREDENTIALS_IN_URL.match(text):
         return "a URL with a password"
-    if PASSWORD_NAME.search(name) and isinstance(value, str) and value and not resolved:
+    is_a_name = text.startswith(("arn:", "/"))  # of a secret or parameter that the function reads
+    if PASSWORD_NAME.search(name) and isinstance(value, str) and value and not resolved and not is_a_name:
         return "a password in plain text"
     return None
 

@@ -1,6 +1,7 @@
 """The plugin that CDK calls when an app is synthesized: the only module here that imports CDK."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import jsii
 from aws_cdk import (
@@ -17,7 +18,6 @@ from .catalogue import CATALOGUE, check, severity_of, stages
 from .rule import Finding
 
 NAME = "Headroom"
-PAGE = "stacks/checks/README.md#rules"
 VERSION = "1.0.0"
 
 
@@ -62,15 +62,21 @@ class ProxyChecks:
         )
 
 
+def _page() -> str:
+    """Where the rules are explained: from where the app is synthesized, since the folder may be anywhere in it."""
+    page = Path(__file__).with_name("README.md")
+    return f"{page.relative_to(Path.cwd()).as_posix() if page.is_relative_to(Path.cwd()) else page.name}#rules"
+
+
 def _violation(finding: Finding) -> PolicyViolation:
     rule, resource = finding.rule, finding.resource
     if rule is None:
         raise ValueError(f"a finding at {resource.id} has no rule")
-    found = f"{resource.id}.{finding.path} is {finding.value}" if finding.path else f"{resource.id}: {finding.value}"
+    found = f"{resource.id}.{finding.path}: {finding.value}" if finding.path else f"{resource.id}: {finding.value}"
     return PolicyViolation(
         rule_name=rule.id,
         severity=severity_of(finding),
-        description=f"{found}; rule: {rule.sentence}; see {PAGE}",
+        description=f"{found}; rule: {rule.sentence}; see {_page()}",
         fix=finding.fix or rule.fix,
         rule_metadata={"found": finding.value, "source": rule.source},
         violating_resources=[

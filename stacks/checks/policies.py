@@ -31,7 +31,8 @@ class Statement:
     def is_unknown(self) -> bool:
         """Whether only a deployment decides what it allows."""
         values = (self.body.get("Effect"), *listed(self.body.get("Action")))
-        return any(isinstance(each, Unknown) for each in values)
+        by_exclusion = self.is_allow and ("NotAction" in self.body or "NotResource" in self.body)
+        return by_exclusion or any(isinstance(each, Unknown) for each in values)
 
     @property
     def is_allow(self) -> bool:
@@ -51,7 +52,12 @@ class Policies:
 
     def role_of(self, value: Any) -> Resource | None:
         """The role of this stage that an ARN or a name refers to."""
-        return next((each.resource for each in mentioned(value) if each.resource.type == "AWS::IAM::Role"), None)
+        named = next((each.resource for each in mentioned(value) if each.resource.type == "AWS::IAM::Role"), None)
+        if named is not None or not isinstance(value, str | Text):
+            return named
+        name = value.rpartition("/")[2] if isinstance(value, str) else value
+        roles = self._templates.of_type("AWS::IAM::Role")
+        return next((role for role in roles if role.get("RoleName") == name), None)
 
     def of(self, role: Any) -> list[Statement]:
         """The statements of a role: inline, and in policies of this stage."""
@@ -63,7 +69,8 @@ class Policies:
         found = self.role_of(role)
         if found is None or self._stray or any(each.is_unknown for each in self.of(role)):
             return False
-        return all(is_aws_managed(arn) or isinstance(arn, Attribute) for arn in listed(found.get("ManagedPolicyArns")))
+        arns = listed(found.get("ManagedPolicyArns"))
+        return all(_is_narrow(arn) or isinstance(arn, Attribute) for arn in arns)
 
     @cached_property
     def _stray(self) -> bool:
@@ -104,9 +111,10 @@ class Policies:
         return [*roles, *attached]
 
 
-def is_aws_managed(arn: Any) -> bool:
-    """Whether an ARN is of a policy that AWS maintains."""
-    return ":iam::aws:policy/" in (arn if isinstance(arn, str) else arn.literal if isinstance(arn, Text) else "")
+def _is_narrow(arn: Any) -> bool:
+    """Whether an ARN is of a policy that AWS maintains, and that does not allow nearly everything."""
+    text = arn if isinstance(arn, str) else arn.literal if isinstance(arn, Text) else ""
+    return ":iam::aws:policy/" in text and not text.endswith(("AdministratorAccess", "PowerUserAccess"))
 
 
 def _statements(resource: Resource, document: Any) -> Iterable[Statement]:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from .classes import memory_gib, most_connections
+from .connections import environments, is_isolated_by_tenant, is_managed, max_connections
 from .rule import Finding, Severity, rule
 from .servers import Proxy
 from .stage import Stage
@@ -37,7 +38,7 @@ def _idle_is_at_most_max(stage: Stage) -> Iterator[Finding]:
     for proxy in stage.proxies:
         idle, most = number(proxy.pool("MaxIdleConnectionsPercent")), number(proxy.pool("MaxConnectionsPercent"))
         if idle is not None and most is not None and 1 <= most <= 100 and idle > most:
-            yield _at(proxy, "MaxIdleConnectionsPercent", f"{idle:g} of at most {most:g}")
+            yield _at(proxy, "MaxIdleConnectionsPercent", f"{idle:.10g} of at most {most:.10g}")
 
 
 @rule(
@@ -51,7 +52,7 @@ def _percent_is_a_percentage(stage: Stage) -> Iterator[Finding]:
     for proxy in stage.proxies:
         most = number(proxy.pool("MaxConnectionsPercent"))
         if most is not None and not 1 <= most <= 100:
-            yield _at(proxy, "MaxConnectionsPercent", f"{most:g}")
+            yield _at(proxy, "MaxConnectionsPercent", f"{most:.10g}")
 
 
 @rule(
@@ -84,7 +85,7 @@ def _pool_leaves_slots(stage: Stage) -> Iterator[Finding]:
             or (proxy.pool("MaxIdleConnectionsPercent") is not None and (proxy.pool("MaxConnectionsPercent") is None))
         ):
             continue  # A02 and A03 say what is wrong there
-        known = stage.max_connections(proxy.targets[0]) if proxy.targets else None
+        known = max_connections(stage, proxy.targets[0]) if proxy.targets else None
         if known is None:
             if percent == 100:
                 yield _at(proxy, "MaxConnectionsPercent", "100, which is every connection there is")
@@ -94,7 +95,7 @@ def _pool_leaves_slots(stage: Stage) -> Iterator[Finding]:
         if percent > highest:
             pool = int(most * percent / 100)
             free = most - NO_ROLE_CAN_USE - pool
-            value = f"{percent:g}, which of {where} is a pool of {pool} and leaves {max(free, 0)}"
+            value = f"{percent:.10g}, which of {where} is a pool of {pool} and leaves {max(free, 0)}"
             yield _at(
                 proxy, "MaxConnectionsPercent", value, f"lower MaxConnectionsPercent to {max(highest, 1)} or less"
             )
@@ -118,7 +119,7 @@ def _percent_is_not_too_low(stage: Stage) -> Iterator[Finding]:
             if 1 <= percent < minimum:
                 fix = f"raise MaxConnectionsPercent to {minimum} or more, or take a larger class"
                 yield _at(
-                    proxy, "MaxConnectionsPercent", f"{percent:g} of at least {minimum} for {instance_class}", fix
+                    proxy, "MaxConnectionsPercent", f"{percent:.10g} of at least {minimum} for {instance_class}", fix
                 )
 
 
@@ -138,11 +139,11 @@ def _multiplexing_is_watched(stage: Stage) -> Iterator[Finding]:
 
 def pool_and_clients(stage: Stage, proxy: Proxy) -> tuple[int | None, int | None]:
     """Connections that a proxy may hold open, and functions that may want one at once; None where unknown."""
-    known = stage.max_connections(proxy.targets[0]) if proxy.targets else None
+    known = max_connections(stage, proxy.targets[0]) if proxy.targets else None
     percent = proxy.max_connections_percent
     is_known = known is not None and percent is not None and 1 <= percent <= 100
     pool = int(known[0] * percent / 100) if is_known and known and percent else None
-    return pool, stage.reserved(stage.users_of(proxy.resource))
+    return pool, environments(stage.users_of(proxy.resource))
 
 
 def alarms_on_pinning(stage: Stage) -> bool:
@@ -166,10 +167,11 @@ def _one_proxy_per_database(stage: Stage) -> Iterator[Finding]:
     for database in stage.databases:
         proxies = stage.proxies_of(database)
         percents = [proxy.max_connections_percent for proxy in proxies]
-        if len(proxies) < 2 or None in percents:
-            continue
+        conditions = {each.resource.body.get("Condition") for each in proxies} - {None}
+        if len(proxies) < 2 or None in percents or len(conditions) > 1:
+            continue  # of proxies with conditions of their own, one may be instead of the other
         total = sum(percent for percent in percents if percent is not None)
-        value = f"{', '.join(proxy.resource.id for proxy in proxies)} together take {total:g} % of {database.id}"
+        value = f"{', '.join(proxy.resource.id for proxy in proxies)} together take {total:.10g} % of {database.id}"
         yield _at(proxies[-1], "MaxConnectionsPercent", value, None, None if total > 100 else Severity.WARNING)
 
 
@@ -182,7 +184,7 @@ def _one_proxy_per_database(stage: Stage) -> Iterator[Finding]:
 )
 def _direct_functions_fit(stage: Stage) -> Iterator[Finding]:
     for database in stage.databases:
-        known, clients = stage.max_connections(database), stage.reserved(stage.users_of(database))
+        known, clients = max_connections(stage, database), environments(stage.users_of(database))
         if known is None or clients is None:
             continue
         free = known[0] - NO_ROLE_CAN_USE - ADMINISTRATORS
@@ -208,10 +210,10 @@ def _idle_is_between(stage: Stage) -> Iterator[Finding]:
         if idle is None or most is None:
             continue
         if idle <= 0:
-            yield _at(proxy, "MaxIdleConnectionsPercent", f"{idle:g}: every burst opens its connections anew")
+            yield _at(proxy, "MaxIdleConnectionsPercent", f"{idle:.10g}: every burst opens its connections anew")
         elif idle == most:
             yield _at(
-                proxy, "MaxIdleConnectionsPercent", f"{idle:g}, as MaxConnectionsPercent: idle ones are kept open"
+                proxy, "MaxIdleConnectionsPercent", f"{idle:.10g}, as MaxConnectionsPercent: idle ones are kept open"
             )
 
 
@@ -230,7 +232,38 @@ def _max_connections_fit_the_class(stage: Stage) -> Iterator[Finding]:
         most, gib = number(stage.parameter(database, "max_connections")), memory_gib(database.get("DBInstanceClass"))
         group = next(iter(stage.parameter_groups(database)), database)
         if most is not None and not low <= most <= high:
-            yield Finding(group, "Parameters.max_connections", f"{most:g}")
+            yield Finding(group, "Parameters.max_connections", f"{most:.10g}")
         elif most is not None and gib is not None and most > most_connections(gib):
-            value = f"{most:g} of at most {most_connections(gib)} for {gib:g} GiB of {database.get('DBInstanceClass')}"
+            size = f"{gib:.10g} GiB of {database.get('DBInstanceClass')}"
+            value = f"{most:.10g} of at most {most_connections(gib)} for {size}"
             yield Finding(group, "Parameters.max_connections", value)
+
+
+@rule(
+    "A16",
+    Severity.ERROR,
+    "a function on managed instances that uses the database has a bound: environments times their concurrency",
+    fix="set FunctionScalingConfig.MaxExecutionEnvironments and PerExecutionEnvironmentMaxConcurrency: Python has a "
+    "process, and so a connection, for each",
+    source='AWS Lambda Developer Guide, "Lambda Managed Instances"',
+)
+def _managed_instances_are_bounded(stage: Stage) -> Iterator[Finding]:
+    most = ("FunctionScalingConfig", "MaxExecutionEnvironments")
+    for function in filter(is_managed, stage.database_functions):
+        if function.get(*most) is None:
+            value = "not set: as many connections as the capacity provider grows to have environments for"
+            yield Finding(function, ".".join(most), value)
+
+
+@rule(
+    "A17",
+    Severity.ERROR,
+    "a function with an environment for every tenant does not go to a database without a proxy",
+    fix="put a proxy between: reserved concurrency bounds what runs, and idle tenants' environments keep connections",
+    source='AWS Lambda Developer Guide, "Tenant isolation"',
+)
+def _tenants_do_not_hold_connections(stage: Stage) -> Iterator[Finding]:
+    for function in filter(is_isolated_by_tenant, stage.database_functions):
+        for database in stage.databases:
+            if database in stage.uses[function]:
+                yield Finding(function, "TenancyConfig.TenantIsolationMode", f"PER_TENANT, straight into {database.id}")

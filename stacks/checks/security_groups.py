@@ -24,7 +24,8 @@ def _addresses(found: GroupRule) -> Any:
         return None
     if isinstance(peer, str):
         return None if peer.startswith(("sg-", "pl-")) else peer
-    return shown(peer) if any(each.resource.type == "AWS::EC2::VPC" for each in mentioned(peer)) else None
+    of_vpc = [each for each in mentioned(peer) if each.resource.type == "AWS::EC2::VPC"]
+    return shown(peer) if any("Cidr" in each.name for each in of_vpc) else None
 
 
 @rule(
@@ -119,7 +120,7 @@ def _function_to(stage: Stage, function: Resource, proxy: Proxy) -> Iterator[Fin
     if function.get("VpcConfig") is None and function.type == "AWS::Lambda::Function":
         yield Finding(function, "VpcConfig", f"not set: {proxy.resource.id} can be reached from its VPC only")
         return
-    servers, clients = stage.network.groups(proxy.resource), stage.network.groups(function)
+    servers, clients = stage.entrance_groups(proxy), stage.network.groups(function)
     if not stage.network.may_enter(servers, clients, None):
         value = f"no rule lets {function.id} into {proxy.resource.id}"
         yield Finding(function, "VpcConfig.SecurityGroupIds", value)
@@ -136,7 +137,7 @@ def _function_to(stage: Stage, function: Resource, proxy: Proxy) -> Iterator[Fin
 )
 def _proxy_port_is_open(stage: Stage) -> Iterator[Finding]:
     for proxy in stage.proxies:
-        port, servers = port_of(proxy.resource), stage.network.groups(proxy.resource)
+        port, servers = port_of(proxy.resource), stage.entrance_groups(proxy)
         if port is None or _is_emulated(proxy.resource):
             continue
         for function in stage.users_of(proxy.resource):

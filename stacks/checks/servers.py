@@ -66,8 +66,8 @@ def is_false(value: Any) -> bool:
     return not isinstance(value, Unknown) and truth(value) is False
 
 
-def names(value: Any, resource: Resource, name: str) -> bool:
-    """Whether a value is a reference to a resource, or what its property `name` says."""
+def names(value: Any, resource: Resource, name: str, by: Resource) -> bool:
+    """Whether a value of `by` is a reference to a resource, or what its property `name` says in the same place."""
     if isinstance(value, Attribute):
         return value.resource is resource
-    return isinstance(value, str) and value == resource.get(name)
+    return isinstance(value, str) and value == resource.get(name) and resource.place == by.place

@@ -5,16 +5,17 @@ from datetime import date
 from functools import cached_property
 from typing import Any
 
-from .classes import default_max_connections, memory_gib
 from .policies import Policies
 from .reachability import Network
 from .servers import DATABASES, Proxy, names
 from .template import Resource, Template, Templates
-from .values import Attribute, listed, mentioned, number, within
+from .values import Attribute, Unknown, listed, mentioned, number, within
 
 CALLED_BY_CUSTOM_RESOURCE = ("ServiceToken", "HandlerArn", "Create", "Update", "Delete")  # Trigger, AwsCustomResource
-USER_FUNCTION = "USER_ON_EVENT_FUNCTION_ARN"
+USER_FUNCTIONS = ("USER_ON_EVENT_FUNCTION_ARN", "USER_IS_COMPLETE_FUNCTION_ARN")
+UNNAMED = Unknown("the VPC's default security group")
 DEFAULT_FUNCTION_TIMEOUT = 3
+CONNECT, DATA_API = "rds-db:connect", "rds-data:ExecuteStatement"
 
 
 class Stage:
@@ -36,7 +37,8 @@ class Stage:
     @cached_property
     def databases(self) -> list[Resource]:
         """Instances and clusters; instances that are members of a cluster are not databases of their own."""
-        return [each for each in self.of_type(*DATABASES) if each.get("DBClusterIdentifier") is None]
+        clusters, instances = self.of_type("AWS::RDS::DBCluster"), self.of_type("AWS::RDS::DBInstance")
+        return [*(each for each in instances if each.get("DBClusterIdentifier") is None), *clusters]
 
     @cached_property
     def proxies(self) -> list[Proxy]:
@@ -47,7 +49,7 @@ class Stage:
         groups = [
             group
             for group in self.of_type("AWS::RDS::DBProxyTargetGroup")
-            if names(group.get("DBProxyName"), resource, "DBProxyName")
+            if names(group.get("DBProxyName"), resource, "DBProxyName", group)
         ]
         targets = [
             database
@@ -58,7 +60,7 @@ class Stage:
             )
             for identifier in listed(group.get(kind))
             for database in self.of_type(*DATABASES)
-            if names(identifier, database, name)
+            if names(identifier, database, name, group)
         ]
         return Proxy(resource, groups, targets)
 
@@ -93,7 +95,9 @@ class Stage:
                 called += [resource.get(name) for name in CALLED_BY_CUSTOM_RESOURCE]
         found = self._named_in(called)
         # CDK's provider framework has the functions that it calls in its environment
-        return found | self._named_in([each.get("Environment", "Variables", USER_FUNCTION) for each in found])
+        return found | self._named_in(
+            [each.get("Environment", "Variables", name) for each in found for name in USER_FUNCTIONS]
+        )
 
     def _named_in(self, values: list[Any]) -> set[Resource]:
         named = {self.function_of(attribute) for value in values for attribute in mentioned(value)}
@@ -106,19 +110,40 @@ class Stage:
 
     def _used_by(self, function: Resource) -> set[Resource]:
         """By what it is told (host or secret), what it may (rds-db:connect), or else by whom its group may reach."""
-        told = self._served_by(mentioned(function.get("Environment", "Variables")))
+        statements = self.policies.of(function.get("Role"))
+        if function.get("VpcConfig") is None and any(each.allows(DATA_API) for each in statements):
+            return set()  # the Data API's connections are not the function's
         may = [
             attribute
-            for statement in self.policies.of(function.get("Role"))
-            if statement.allows("rds-db:connect", "secretsmanager:GetSecretValue")
+            for statement in statements
+            if statement.allows(CONNECT, "secretsmanager:GetSecretValue")
             for attribute in mentioned(statement.resources)
         ]
-        known = told | self._served_by(may)
+        known = self._served_by(mentioned(function.get("Environment", "Variables"))) | self._served_by(may)
         if known or function in self.deployment_functions:
             return known
-        servers = [*(proxy.resource for proxy in self.proxies), *self.databases]
-        groups = self.network.groups(function)
-        return {server for server in servers if self.network.admits(self.network.groups(server), groups)}
+        groups, locked_out = self.network.groups(function), self._locked_out(function)
+        proxies = [each.resource for each in self.proxies if not (locked_out and self.requires_iam(each))]
+        return {
+            server for server in (*proxies, *self.databases) if self.network.admits(self.network.groups(server), groups)
+        }
+
+    def hosts(self, function: Resource) -> set[Resource]:
+        """The proxies and databases whose names are in a function's environment, not only their secrets."""
+        named = mentioned(function.get("Environment", "Variables"))
+        return self._served_by(each for each in named if each.resource.type.startswith("AWS::RDS::"))
+
+    def _locked_out(self, function: Resource) -> bool:
+        """Whether it is known that a function's role may not log in anywhere by IAM."""
+        role = function.get("Role")
+        return self.policies.is_complete(role) and not any(each.allows(CONNECT) for each in self.policies.of(role))
+
+    def requires_iam(self, proxy: Proxy) -> bool:
+        """Whether it is known that clients log in to a proxy by IAM only."""
+        auth, scheme = proxy.resource.get("Auth"), proxy.resource.get("DefaultAuthScheme")
+        if isinstance(auth, list) and auth:
+            return all(isinstance(each, dict) and each.get("IAMAuth") == "REQUIRED" for each in auth)
+        return auth in (None, []) and bool(scheme == "IAM_AUTH")
 
     def _served_by(self, attributes: Iterable[Attribute]) -> set[Resource]:
         return {server for attribute in attributes if (server := self.server_of(attribute)) is not None}
@@ -127,10 +152,7 @@ class Stage:
         """The proxy or database that an endpoint, an ARN, a resource id, or a secret belongs to."""
         resource = attribute.resource
         if resource.type == "AWS::RDS::DBProxyEndpoint":
-            return next(
-                (p.resource for p in self.proxies if names(resource.get("DBProxyName"), p.resource, "DBProxyName")),
-                None,
-            )
+            return next((proxy.resource for proxy in self.proxies if resource in self.endpoints_of(proxy)), None)
         if resource.type in ("AWS::RDS::DBProxy", *DATABASES):
             return self.cluster_of(resource)
         if resource.type == "AWS::SecretsManager::SecretTargetAttachment":
@@ -138,6 +160,24 @@ class Stage:
         if resource.type == "AWS::SecretsManager::Secret":
             return self._server_of_secret(resource)
         return None
+
+    def members_of(self, cluster: Resource) -> list[Resource]:
+        """The instances of a cluster."""
+        instances = self.of_type("AWS::RDS::DBInstance")
+        return [each for each in instances if each is not cluster and self.cluster_of(each) is cluster]
+
+    def endpoints_of(self, proxy: Proxy) -> list[Resource]:
+        """The endpoints that a proxy has besides its own."""
+        return [
+            each
+            for each in self.of_type("AWS::RDS::DBProxyEndpoint")
+            if names(each.get("DBProxyName"), proxy.resource, "DBProxyName", each)
+        ]
+
+    def entrance_groups(self, proxy: Proxy) -> list[Any]:
+        """The security groups that functions may enter a proxy by: its own, and those of its endpoints."""
+        endpoints = [self.network.groups(each) or [UNNAMED] for each in self.endpoints_of(proxy)]
+        return [*self.network.groups(proxy.resource), *(group for groups in endpoints for group in groups)]
 
     def cluster_of(self, instance: Resource) -> Resource:
         """The cluster that an instance is a member of, or itself."""
@@ -184,23 +224,6 @@ class Stage:
     def database_functions(self) -> list[Resource]:
         """The functions that connect to any proxy or database, without those that only a deployment calls."""
         return [each for each, servers in self.uses.items() if servers and each not in self.deployment_functions]
-
-    def max_connections(self, database: Resource) -> tuple[int, str] | None:
-        """A PostgreSQL instance's max_connections, and where the number is from; None when that cannot be known."""
-        if database.type != "AWS::RDS::DBInstance" or database.get("Engine") != "postgres":
-            return None
-        set_by_hand = self.parameter(database, "max_connections")
-        if set_by_hand is not None:
-            found = number(set_by_hand)
-            return (int(found), f"max_connections={int(found)}") if found is not None else None
-        group = database.get("DBParameterGroupName")
-        if group is not None and not list(mentioned(group)):
-            return None  # a group made elsewhere may set anything
-        gib = memory_gib(database.get("DBInstanceClass"))
-        if gib is None:
-            return None
-        found_by_class = default_max_connections(gib)
-        return found_by_class, f"about {found_by_class} connections of {database.get('DBInstanceClass')}"
 
     def parameter(self, database: Resource, name: str) -> Any:
         """A parameter that the database's own parameter group sets; None when it does not."""

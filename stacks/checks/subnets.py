@@ -11,19 +11,12 @@ from .values import mentions
 
 PREREQUISITES = 'Amazon RDS User Guide, "Setting up network prerequisites for RDS Proxy"'
 LIMITATIONS = 'Amazon RDS User Guide, "Amazon RDS Proxy", quotas and limitations'
-LAMBDA_VPC = 'AWS Lambda Developer Guide, "Giving Lambda functions access to resources in an Amazon VPC"'
 ZONES_WITHOUT_PROXY = ("use1-az3", "usw1-az2")
 KEPT_BY_AWS = 5  # addresses of every subnet
 # Addresses that a proxy may need in a subnet, by the size of the instance class.
 ADDRESSES = {"2xlarge": 15, "4xlarge": 25, "8xlarge": 45, "12xlarge": 60, "16xlarge": 75, "24xlarge": 110}
 FEWEST_ADDRESSES = 10
 ADDRESSES_PER_ENDPOINT = 3
-# What a function calls itself, and the endpoint that it would need; pollers and the runtime call others for it.
-CALLS = {
-    "secretsmanager": ("secretsmanager:GetSecretValue",),
-    "ssm": ("ssm:GetParameter", "ssm:GetParameters", "ssm:GetParametersByPath"),
-    "dynamodb": ("dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query", "dynamodb:UpdateItem"),
-}
 
 
 @rule(

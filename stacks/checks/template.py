@@ -36,8 +36,8 @@ class Template:
     @cached_property
     def resources(self) -> dict[str, "Resource"]:
         """Every resource by its logical id."""
-        found = self.body.get("Resources", {})
-        return {id: Resource(self, id, body.get("Type", ""), body) for id, body in found.items()}
+        found = self.body.get("Resources", {}).items()
+        return {id: Resource(self, id, body.get("Type", ""), body) for id, body in found if isinstance(body, dict)}
 
     def __repr__(self) -> str:
         return f"Template({self.stack!r})"
@@ -45,7 +45,7 @@ class Template:
     def output(self, name: str) -> Any:
         """The resolved value of an output, or None when there is none of that name."""
         output = self.body.get("Outputs", {}).get(name)
-        return None if output is None else self.resolve(output.get("Value"))
+        return self.resolve(output.get("Value")) if isinstance(output, dict) else None
 
     def resolve(self, value: Any) -> Any:
         """A value of the template without intrinsic functions; AWS::NoValue is None, and left out of collections."""
@@ -67,7 +67,7 @@ class Template:
         if function == "Fn::GetAtt":
             return self._attribute(argument, unknown)
         if function == "Fn::Sub":
-            return self._substitute(argument)
+            return self._substitute(argument, unknown)
         if function == "Fn::ImportValue":
             return self._imported(self.resolve(argument), unknown)
         resolved = self.resolve(argument)
@@ -80,6 +80,8 @@ class Template:
     def _reference(self, name: Any, unknown: Unknown) -> Any:
         if name == "AWS::NoValue":
             return None
+        if not isinstance(name, str):
+            return unknown
         pseudo = {
             "AWS::Region": self.region,
             "AWS::AccountId": self.account,
@@ -93,16 +95,18 @@ class Template:
         return Attribute(self.resources[name], "Ref") if name in self.resources else unknown
 
     def _attribute(self, argument: Any, unknown: Unknown) -> Any:
-        name, attribute = argument.split(".", 1) if isinstance(argument, str) else (argument[0], argument[1])
-        if not isinstance(attribute, str) or name not in self.resources:
+        name, attribute = argument.partition(".")[::2] if isinstance(argument, str) else _pair(argument)
+        if not isinstance(attribute, str) or not isinstance(name, str) or name not in self.resources:
             return unknown
         if name in self.nested and attribute.startswith("Outputs."):
             found = self.nested[name].output(attribute.removeprefix("Outputs."))
             return unknown if found is None else found
         return Attribute(self.resources[name], attribute)
 
-    def _substitute(self, argument: Any) -> Any:
-        text, variables = (argument, {}) if isinstance(argument, str) else (argument[0], argument[1])
+    def _substitute(self, argument: Any, unknown: Unknown) -> Any:
+        text, variables = (argument, {}) if isinstance(argument, str) else _pair(argument)
+        if not isinstance(text, str) or not isinstance(variables, dict):
+            return unknown
         parts: list[Any] = []
         for index, piece in enumerate(GENERIC_TOKEN.split(text)):
             if index % 2 == 0:
@@ -144,7 +148,22 @@ class Resource:
     def properties(self) -> Json:
         """The resolved properties; what is not set is not in it."""
         resolved = self.template.resolve(self.body.get("Properties", {}))
-        return resolved if isinstance(resolved, dict) else {}
+        properties = resolved if isinstance(resolved, dict) else {}
+        if self.type != "AWS::Serverless::Function":
+            return properties
+        shared = self.template.resolve(within(self.template.body, "Globals", "Function"))
+        return (shared if isinstance(shared, dict) else {}) | properties
+
+    @property
+    def place(self) -> tuple[str | None, str | None]:
+        """The region and account that it is deployed to, as far as its stack says."""
+        return self.template.region, self.template.account
+
+    @cached_property
+    def needs(self) -> set[str]:
+        """The logical ids that CloudFormation creates before it: what it depends on, and refers to."""
+        on = self.body.get("DependsOn", [])
+        return {*([on] if isinstance(on, str) else on), *_referred(self.body.get("Properties"))}
 
     def get(self, *path: str) -> Any:
         """A property of a property; None when it is not set, Unknown when that cannot be known."""
@@ -171,6 +190,8 @@ class Templates:
         found: dict[str, tuple[Template, Any]] = {}
         for template in self.templates:
             for output in template.body.get("Outputs", {}).values():
+                if not isinstance(output, dict):
+                    continue  # a loop, which only CloudFormation unrolls
                 name = template.resolve(output.get("Export", {}).get("Name"))
                 if isinstance(name, str):
                     found[name] = (template, output.get("Value"))
@@ -190,6 +211,25 @@ class Templates:
     def of_type(self, *types: str) -> list[Resource]:
         """Every resource of one of these types."""
         return [resource for kind in types for resource in self._by_type.get(kind, [])]
+
+
+def _pair(argument: Any) -> tuple[Any, Any]:
+    return (argument[0], argument[1]) if isinstance(argument, list) and len(argument) == 2 else (None, None)
+
+
+def _referred(value: Any) -> Iterator[str]:
+    if isinstance(value, list):
+        for each in value:
+            yield from _referred(each)
+    for key, each in value.items() if isinstance(value, dict) else ():
+        if key == "Ref":
+            yield str(each)
+        elif key == "Fn::GetAtt":
+            yield str(each[0] if isinstance(each, list) and each else each).partition(".")[0]
+        elif key == "Fn::Sub":
+            text = each[0] if isinstance(each, list) and each else each
+            yield from (name.partition(".")[0] for name in GENERIC_TOKEN.findall(str(text)))
+        yield from _referred(each)
 
 
 def _join(_: Template, argument: Sequence[Any], unknown: Unknown) -> Any:

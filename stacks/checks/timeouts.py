@@ -31,7 +31,7 @@ def _borrow_timeout_is_allowed(stage: Stage) -> Iterator[Finding]:
     for proxy in stage.proxies:
         borrow = proxy.borrow_timeout
         if borrow is not None and not 0 <= borrow <= LONGEST_BORROW:
-            yield Finding(_group(proxy), BORROW, f"{borrow:g} s")
+            yield Finding(_group(proxy), BORROW, f"{borrow:.10g} s")
 
 
 def _group(proxy: Proxy) -> Resource:
@@ -66,7 +66,7 @@ def _function_outlives_borrow(stage: Stage) -> Iterator[Finding]:
         for function in stage.users_of(proxy.resource):
             timeout = stage.timeout(function)
             if timeout is not None and borrow >= timeout:
-                value = f"{borrow:g} s, and {function.id} ends after {timeout:g} s"
+                value = f"{borrow:.10g} s, and {function.id} ends after {timeout:.10g} s"
                 yield Finding(_group(proxy), BORROW, value)
 
 
@@ -85,8 +85,9 @@ def _function_ends_before_the_api(stage: Stage) -> Iterator[Finding]:
             continue
         if timeout + 1 > limit:
             seen.add(each.function)
-            value = f"{timeout:g} s behind {each.resource.id}, which gives up after {limit:g} s"
-            yield Finding(each.function, "Timeout", value, None, f"set {limit - 1:g} s or less")
+            value = f"{timeout:.10g} s behind {each.resource.id}, which gives up after {limit:.10g} s"
+            severity = None if each.function in stage.database_functions else Severity.WARNING
+            yield Finding(each.function, "Timeout", value, severity, f"set {limit - 1:.10g} s or less")
 
 
 @rule(
@@ -101,7 +102,7 @@ def _idle_client_timeout_is_allowed(stage: Stage) -> Iterator[Finding]:
     for proxy in stage.proxies:
         idle = number(proxy.resource.get("IdleClientTimeout"))
         if idle is not None and not low <= idle <= high:
-            yield Finding(proxy.resource, "IdleClientTimeout", f"{idle:g} s")
+            yield Finding(proxy.resource, "IdleClientTimeout", f"{idle:.10g} s")
 
 
 @rule(
@@ -119,7 +120,7 @@ def _idle_clients_go(stage: Stage) -> Iterator[Finding]:
         if idle is None or pool is None or clients is None or not LONGEST_IDLE_WITHOUT_ENOUGH < idle <= IDLE_CLIENT[1]:
             continue
         if clients > pool:
-            found = f"{idle:g} s, with a pool of {pool} for {clients} functions at once"
+            found = f"{idle:.10g} s, with a pool of {pool} for {clients} functions at once"
             yield Finding(proxy.resource, "IdleClientTimeout", found)
 
 
@@ -141,7 +142,7 @@ def _statements_end(stage: Stage) -> Iterator[Finding]:
         for function in users:
             timeout = stage.timeout(function)
             if timeout is not None and limit >= timeout * 1000:
-                value = f"{limit:g} ms, and {function.id} ends after {timeout:g} s"
+                value = f"{limit:.10g} ms, and {function.id} ends after {timeout:.10g} s"
                 yield Finding(_parameters(stage, database), "Parameters.statement_timeout", value)
                 break
 
@@ -178,4 +179,4 @@ def _function_has_a_timeout(stage: Stage) -> Iterator[Finding]:
         if function.get("Timeout") is None:
             yield Finding(function, "Timeout", "not set, so 3 s")
         elif timeout is not None and function in behind and timeout > LONGEST_BEHIND_AN_API:
-            yield Finding(function, "Timeout", f"{timeout:g} s behind an API")
+            yield Finding(function, "Timeout", f"{timeout:.10g} s behind an API")

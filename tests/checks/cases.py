@@ -87,9 +87,10 @@ def read(assembly: Path) -> Iterator[Template]:
     """The templates of an assembly and those in it, as the plugin gets them."""
     for artifact in json.loads((assembly / "manifest.json").read_text())["artifacts"].values():
         if artifact["type"] == "aws:cloudformation:stack":
-            region = artifact["environment"].rpartition("/")[2]
+            account, region = artifact["environment"].removeprefix("aws://").split("/")
             path = str(assembly / artifact["properties"]["templateFile"])
-            yield load(path, artifact["displayName"], production_by_name, region if "-" in region[3:] else None)
+            known = (region if "-" in region[3:] else None, account if account.isdigit() else None)
+            yield load(path, artifact["displayName"], production_by_name, *known)
         elif artifact["type"] == "cdk:cloud-assembly":
             yield from read(assembly / artifact["properties"]["directoryName"])
 

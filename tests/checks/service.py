@@ -226,32 +226,109 @@ def direct(stage, *, stack=None, reserved=20, database=None, client=None):
     return it
 
 
-def aurora(stage, **changes):
+def aurora(stage, *, proxy=None, **changes):
     stack = Stack(stage, "Stack")
     vpc = network(stack)
     groups = [group(stack, f"{name}Group", vpc) for name in ("Proxy", "Database")]
-    cluster = rds.DatabaseCluster(
+    arguments = {
+        "engine": rds.DatabaseClusterEngine.aurora_postgres(version=rds.AuroraPostgresEngineVersion.VER_16_4),
+        "credentials": rds.Credentials.from_username("headroom_master"),
+        "manage_master_user_password": True,
+        "writer": rds.ClusterInstance.serverless_v2("Writer", publicly_accessible=False),
+        "vpc": vpc,
+        "vpc_subnets": ISOLATED,
+        "security_groups": [groups[1]],
+        "iam_authentication": True,
+        "storage_encrypted": True,
+        "deletion_protection": True,
+        "backup": rds.BackupProps(retention=Duration.days(14)),
+        "cloudwatch_logs_exports": ["postgresql"],
+        "engine_lifecycle_support": rds.EngineLifecycleSupport.OPEN_SOURCE_RDS_EXTENDED_SUPPORT_DISABLED,
+    }
+    cluster = rds.DatabaseCluster(stack, "Cluster", **arguments | changes)
+    groups[0].connections.allow_to(groups[1], PORT)
+    made, role = database_proxy(stack, vpc, [groups[0]], rds.ProxyTarget.from_cluster(cluster), **proxy or {})
+    cluster.grant_connect(role, USER)
+    return cluster, made
+
+
+def clients_of_aurora(cluster, host, *, count=1, reserved=20, port_of=None):
+    """Functions that go to a cluster's proxy, or to the cluster itself."""
+    stack = Stack.of(cluster)
+    vpc, clients = stack.node.find_child("Vpc"), None
+    clients = group(stack, "Clients", vpc)
+    clients.connections.allow_to(port_of or stack.node.find_child("ProxyGroup"), PORT)
+    changes = {"variables": {"DB_HOST": host}, "reserved_concurrent_executions": reserved}
+    return [function(stack, vpc, [clients], id=f"Client{i}", **changes) for i in range(count)]
+
+
+def by_hand_aurora(stage):
+    """A cluster, its writer, a proxy and its target group, without what CDK's constructs add; the last two of them."""
+    stack = Stack(stage, "Stack")
+    vpc = network(stack)
+    groups = [group(stack, f"{name}Group", vpc) for name in ("Proxy", "Database")]
+    groups[0].connections.allow_to(groups[1], PORT)
+    subnet_ids = [subnet.subnet_id for subnet in vpc.isolated_subnets]
+    subnets = rds.CfnDBSubnetGroup(stack, "Subnets", db_subnet_group_description="database", subnet_ids=subnet_ids)
+    cluster = rds.CfnDBCluster(
         stack,
         "Cluster",
-        engine=rds.DatabaseClusterEngine.aurora_postgres(version=rds.AuroraPostgresEngineVersion.VER_16_4),
-        credentials=rds.Credentials.from_username("headroom_master"),
-        manage_master_user_password=True,
-        writer=rds.ClusterInstance.serverless_v2("Writer", publicly_accessible=False),
-        vpc=vpc,
-        vpc_subnets=ISOLATED,
-        security_groups=[groups[1]],
-        iam_authentication=True,
+        engine="aurora-postgresql",
+        engine_version="17.5",
+        serverless_v2_scaling_configuration={"minCapacity": 1, "maxCapacity": 8},
         storage_encrypted=True,
+        master_username="headroom_master",
+        manage_master_user_password=True,
+        enable_iam_database_authentication=True,
+        backup_retention_period=14,
         deletion_protection=True,
-        backup=rds.BackupProps(retention=Duration.days(14)),
-        cloudwatch_logs_exports=["postgresql"],
-        engine_lifecycle_support=rds.EngineLifecycleSupport.OPEN_SOURCE_RDS_EXTENDED_SUPPORT_DISABLED,
-        **changes,
+        db_subnet_group_name=subnets.ref,
+        vpc_security_group_ids=[groups[1].security_group_id],
+        enable_cloudwatch_logs_exports=["postgresql"],
+        engine_lifecycle_support="open-source-rds-extended-support-disabled",
     )
-    groups[0].connections.allow_to(groups[1], PORT)
-    proxy, role = database_proxy(stack, vpc, [groups[0]], rds.ProxyTarget.from_cluster(cluster))
-    cluster.grant_connect(role, USER)
-    return cluster, proxy
+    writer = rds.CfnDBInstance(
+        stack,
+        "Writer",
+        engine="aurora-postgresql",
+        db_instance_class="db.serverless",
+        db_cluster_identifier=cluster.ref,
+    )
+    role = iam.Role(stack, "ProxyRole", assumed_by=iam.ServicePrincipal("rds.amazonaws.com"))
+    user = f"arn:aws:rds-db:{stack.region}:{stack.account}:dbuser:{cluster.attr_db_cluster_resource_id}/{USER}"
+    role.add_to_policy(iam.PolicyStatement(actions=["rds-db:connect"], resources=[user]))
+    proxy = rds.CfnDBProxy(
+        stack,
+        "Proxy",
+        db_proxy_name="orders",
+        engine_family="POSTGRESQL",
+        default_auth_scheme="IAM_AUTH",
+        require_tls=True,
+        role_arn=role.role_arn,
+        vpc_subnet_ids=subnet_ids,
+        vpc_security_group_ids=[groups[0].security_group_id],
+    )
+    pool = {"maxConnectionsPercent": 80, "maxIdleConnectionsPercent": 40, "connectionBorrowTimeout": 5}
+    targets = rds.CfnDBProxyTargetGroup(
+        stack,
+        "Targets",
+        db_proxy_name=proxy.ref,
+        target_group_name="default",
+        db_cluster_identifiers=[cluster.ref],
+        connection_pool_configuration_info=pool,
+    )
+    return targets, writer
+
+
+def managed_instances(client, *, environments=None, each=16):
+    """A function on instances of the account, which CDK's function cannot say."""
+    provider = {"CapacityProviderArn": "arn:aws:lambda:eu-west-1:111122223333:capacity-provider:orders"}
+    settings = {
+        "LambdaManagedInstancesCapacityProviderConfig": {**provider, "PerExecutionEnvironmentMaxConcurrency": each}
+    }
+    resource(client).add_property_override("CapacityProviderConfig", settings)
+    if environments is not None:
+        resource(client).add_property_override("FunctionScalingConfig", {"MaxExecutionEnvironments": environments})
 
 
 def replica(it, id="Replica"):

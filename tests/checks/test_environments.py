@@ -4,6 +4,7 @@ import pytest
 
 import app
 from stacks.checks.catalogue import check, stages
+from stacks.checks.connections import max_connections
 from stacks.checks.plugin import ProxyChecks
 from tests.infrastructure.synthesis import EnvironmentStage, synthesize
 
@@ -28,7 +29,7 @@ def test_the_rules_see_the_functions_proxy_and_database_of_production(environmen
     assert [proxy.targets for proxy in stage.proxies] == [stage.databases]
     assert stage.users_of(stage.proxies[0].resource)
     assert stage.deployment_functions & set(stage.uses)
-    assert stage.max_connections(stage.databases[0])
+    assert max_connections(stage, stage.databases[0])
 
 
 def test_the_app_has_the_rule_pack(monkeypatch):

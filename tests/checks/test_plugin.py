@@ -40,7 +40,7 @@ def test_an_error_fails_the_synthesis_and_says_what_where_and_what_to_change(app
     (construct,) = violation["violatingConstructs"]
     assert violation["ruleName"] == "E01"
     assert violation["severity"] == "error"
-    found = "ProxyCB0DFB71.RequireTLS is false"
+    found = "ProxyCB0DFB71.RequireTLS: false"
     assert violation["description"] == f"{found}; rule: a proxy requires TLS; see stacks/checks/README.md#rules"
     assert violation["suggestedFix"] == "set require_tls=True"
     assert violation["ruleMetadata"] == {

@@ -163,7 +163,37 @@ def test_values_are_shown_as_a_person_would_write_them():
         ("ProductCatalogue", None),
         ("Deliveries", None),
         ("Products/Live2Stream", True),
+        ("prod/FeatureFlags", True),
+        ("test/LiveStream", False),
+        ("Uat-Orders", False),
     ],
 )
 def test_a_stacks_path_says_whether_it_is_production(path, production):
     assert production_by_name(path) is production
+
+
+def test_a_function_of_sam_has_what_its_globals_say():
+    function = {"Type": "AWS::Serverless::Function", "Properties": {"Timeout": 5}}
+    one = template({"Globals": {"Function": {"Timeout": 20, "MemorySize": 512}}, "Resources": {"One": function}})
+    assert one.resources["One"].properties == {"Timeout": 5, "MemorySize": 512}
+
+
+def test_loops_that_only_cloudformation_unrolls_are_passed_over():
+    loop = ["Name", ["a", "b"], {"Topic${Name}": {"Type": "AWS::SNS::Topic"}}]
+    one = template({"Resources": {"Fn::ForEach::Topics": loop}, "Outputs": {"Fn::ForEach::Names": loop}})
+    assert one.resources == {}
+    assert one.output("Fn::ForEach::Names") is None
+    assert resolved({"Fn::ImportValue": "elsewhere"}, one.body) is not None
+
+
+@pytest.mark.parametrize("function", ["Ref", "Fn::GetAtt", "Fn::Sub"])
+@pytest.mark.parametrize("argument", [7, [], ["a"], {"a": 1}, [["a"], "b"], [{"Ref": "Proxy"}, 1]], ids=str)
+def test_a_function_with_a_strange_argument_is_unknown(function, argument):
+    assert isinstance(resolved({function: argument}), Unknown)
+
+
+def test_what_a_resource_needs_is_what_it_refers_to_and_depends_on():
+    sub = {"Fn::Sub": ["${Database.Endpoint.Address}:${Port}", {"Port": {"Ref": "Port"}}]}
+    body = {"DependsOn": "Role", "Properties": {"A": [sub], "B": {"Fn::GetAtt": ["Key", "Arn"]}}}
+    one = template({"Resources": {"One": body}})
+    assert one.resources["One"].needs == {"Role", "Database", "Port", "Key"}

@@ -14,6 +14,7 @@ from ..service import (
     application_secret,
     database_proxy,
     direct,
+    function,
     group,
     instance,
     network,
@@ -222,3 +223,47 @@ def a_key_that_the_proxy_may_not_use(stage):
     auth = [{"AuthScheme": "SECRETS", "IAMAuth": "REQUIRED", "SecretArn": secret.secret_arn}]
     resource(it.proxy).add_property_override("Auth", auth)
     it.role.add_to_policy(iam.PolicyStatement(actions=["secretsmanager:GetSecretValue"], resources=[secret.secret_arn]))
+
+
+def without_grant(stage, **secrets):
+    """A service whose function may not log in; its user, when the proxy has a secret, is `application`."""
+    stack = Stack(stage, "Stack")
+    vpc = network(stack)
+    groups = [group(stack, f"{name}Group", vpc) for name in ("Function", "Proxy", "Database")]
+    groups[0].connections.allow_to(groups[1], PORT)
+    groups[1].connections.allow_to(groups[2], PORT)
+    database = instance(stack, vpc, [groups[2]])
+    given = {"secrets": [application_secret(stack)]} if secrets else {}
+    proxy, role = database_proxy(stack, vpc, [groups[1]], database, **given)
+    if not secrets:
+        database.grant_connect(role, USER)
+    return database, proxy, function(stack, vpc, [groups[0]], variables={"DB_HOST": proxy.endpoint})
+
+
+@wrong("E19")
+def a_rotation_through_the_proxy(stage):
+    it = service(stage, secrets=True)
+    it.secret.attach(it.proxy)
+
+
+@wrong("E20")
+def a_function_that_may_not_log_in(stage):
+    without_grant(stage)
+
+
+@wrong("E20")
+def a_function_that_may_log_in_to_the_database_but_not_to_the_proxy(stage):
+    database, _, client = without_grant(stage)
+    database.grant_connect(client, USER)
+
+
+@wrong("E20")
+def a_grant_on_the_arn_of_the_proxy(stage):
+    _, proxy, client = without_grant(stage)
+    client.add_to_role_policy(iam.PolicyStatement(actions=["rds-db:connect"], resources=[proxy.db_proxy_arn]))
+
+
+@wrong("E20")
+def a_user_of_whom_the_proxy_has_no_secret(stage):
+    _, proxy, client = without_grant(stage, secrets=True)
+    proxy.grant_connect(client, "reporting")

@@ -4,7 +4,7 @@ from aws_cdk import aws_lambda_event_sources as sources
 from aws_cdk import aws_sqs as sqs
 
 from ..cases import wrong
-from ..service import PORT, USER, alarmed, direct, function, group, http_api, resource, service
+from ..service import PORT, USER, alarmed, direct, function, group, http_api, managed_instances, resource, service
 
 
 @wrong("B03")
@@ -90,3 +90,30 @@ def a_queue_that_delivers_twice(stage):
     it = service(stage)
     queue = sqs.Queue(it.stack, "Queue", visibility_timeout=Duration.seconds(30))
     it.function.add_event_source(sources.SqsEventSource(queue, max_concurrency=5))
+
+
+@wrong("B05")
+def provisioned_concurrency_that_scales_beyond_what_is_reserved(stage):
+    it = service(stage)
+    live = lambda_.Alias(
+        it.stack, "Live", alias_name="live", version=it.function.current_version, provisioned_concurrent_executions=2
+    )
+    live.add_auto_scaling(min_capacity=2, max_capacity=50).scale_on_utilization(utilization_target=0.7)
+
+
+@wrong("A16")
+def managed_instances_without_a_bound(stage):
+    it = service(stage, client={"reserved_concurrent_executions": None})
+    managed_instances(it.function)
+
+
+@wrong("A07", "warning")
+def more_invocations_of_managed_instances_than_connections(stage):
+    it = service(stage, client={"reserved_concurrent_executions": None})
+    managed_instances(it.function, environments=100, each=64)
+
+
+@wrong("A17")
+def environments_of_every_tenant_at_the_database(stage):
+    it = direct(stage)
+    resource(it.function).add_property_override("TenancyConfig", {"TenantIsolationMode": "PER_TENANT"})

@@ -1,11 +1,23 @@
 from datetime import date
 
-from aws_cdk import Duration, RemovalPolicy
+from aws_cdk import Duration, RemovalPolicy, Stack
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_rds as rds
 
 from ..cases import wrong
-from ..service import GENERATED, alarmed, aurora, direct, replica, resource, rotated_master, service, target_group
+from ..service import (
+    GENERATED,
+    ISOLATED,
+    alarmed,
+    aurora,
+    by_hand_aurora,
+    direct,
+    replica,
+    resource,
+    rotated_master,
+    service,
+    target_group,
+)
 
 
 def postgres(version):
@@ -163,3 +175,26 @@ def a_replica_behind_a_proxy(stage):
 @wrong("F16")
 def an_aurora_that_should_pause(stage):
     aurora(stage, serverless_v2_min_capacity=0, serverless_v2_max_capacity=4)
+
+
+@wrong("F03")
+def a_cluster_with_a_name_in_the_clear(stage):
+    aurora(stage, cluster_identifier="orders", storage_encrypted=False)
+
+
+@wrong("F15")
+def a_read_only_endpoint_of_an_instance(stage):
+    it = service(stage)
+    it.proxy.add_endpoint(
+        "Readers", vpc=it.vpc, vpc_subnets=ISOLATED, target_role=rds.ProxyEndpointTargetRole.READ_ONLY
+    )
+
+
+@wrong("F01", environment="prod")
+def no_standby_in_a_stack_of_production_with_another_word(stage):
+    alarmed(service(stage, stack=Stack(stage, "FeatureFlags"), database={"multi_az": False}))
+
+
+@wrong("G06", "warning")
+def targets_before_their_writer(stage):
+    by_hand_aurora(stage)

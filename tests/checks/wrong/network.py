@@ -2,7 +2,9 @@ from aws_cdk import Stack
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_rds as rds
 from aws_cdk import aws_route53 as route53
+from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_secretsmanager as secretsmanager
+from aws_cdk import aws_sqs as sqs
 
 from ..cases import wrong
 from ..service import (
@@ -275,3 +277,15 @@ def a_name_of_ones_own_for_the_proxy(stage):
     it = service(stage)
     zone = route53.PrivateHostedZone(it.stack, "Zone", zone_name="internal.example", vpc=it.vpc)
     route53.CnameRecord(it.stack, "Name", zone=zone, record_name="db", domain_name=it.proxy.endpoint)
+
+
+@wrong("D07")
+def an_isolated_function_that_sends_to_a_queue(stage):
+    it = service(stage)
+    sqs.Queue(it.stack, "Queue").grant_send_messages(it.function)
+
+
+@wrong("D07")
+def an_isolated_function_that_reads_a_bucket(stage):
+    it = service(stage)
+    s3.Bucket(it.stack, "Bucket").grant_read(it.function)

@@ -1,8 +1,20 @@
-from aws_cdk import CfnParameter
+from aws_cdk import CfnParameter, Stack
 from aws_cdk import aws_ec2 as ec2
+from aws_cdk import aws_rds as rds
 
 from ..cases import wrong
-from ..service import PORT, USER, database_proxy, direct, group, resource, service, target_group
+from ..service import (
+    PORT,
+    USER,
+    aurora,
+    clients_of_aurora,
+    database_proxy,
+    direct,
+    group,
+    resource,
+    service,
+    target_group,
+)
 
 SMALL = {"instance_type": ec2.InstanceType("t4g.small"), "multi_az": True}
 
@@ -122,3 +134,26 @@ def max_connections_of_4(stage):
     it = direct(stage, database={"parameters": {"max_connections": "4"}})
     resource(it.function).add_property_override("ReservedConcurrentExecutions", {"Ref": "Concurrency"})
     CfnParameter(it.stack, "Concurrency", type="Number")  # or A10 would say that no function fits
+
+
+MEDIUM = rds.ClusterInstance.provisioned("Writer", instance_type=ec2.InstanceType("t4g.medium"))
+
+
+@wrong("A04")
+def nearly_all_of_a_small_aurora(stage):
+    aurora(stage, writer=MEDIUM, proxy={"max_connections_percent": 99})
+
+
+@wrong("A07", "warning")
+def more_functions_than_connections_of_aurora(stage):
+    cluster, proxy = aurora(stage, writer=MEDIUM, proxy={"max_connections_percent": 60})
+    for client in clients_of_aurora(cluster, proxy.endpoint, count=3, reserved=100):
+        proxy.grant_connect(client, USER)
+
+
+@wrong("A10")
+def more_functions_than_connections_of_aurora_serverless(stage):
+    cluster, _ = aurora(stage, serverless_v2_min_capacity=1, serverless_v2_max_capacity=2)
+    database = Stack.of(cluster).node.find_child("DatabaseGroup")
+    for client in clients_of_aurora(cluster, cluster.cluster_endpoint.hostname, reserved=400, port_of=database):
+        cluster.grant_connect(client, USER)
