@@ -89,7 +89,7 @@ class Database:
         except psycopg.OperationalError as error:
             # libpq has no SQLSTATE for a connect that fails, but it knows whether it came as far as a password.
             came_to_a_password = error.pgconn is not None and error.pgconn.used_password
-            if not (came_to_a_password and self._settings.login_was_refused()):
+            if not (came_to_a_password and self._settings.login_was_refused(deadline.remaining())):
                 raise
         return self._open(deadline)
 

@@ -61,8 +61,11 @@ class Way(Protocol):
     def login(self, timeout: float) -> Login:
         """The login for a connect that begins now; OSError where it is not to be had within `timeout` seconds."""
 
-    def login_was_refused(self) -> bool:
-        """The server refused the last login: whether there is another one now, worth an attempt at once."""
+    def login_was_refused(self, timeout: float) -> bool:
+        """The server refused the last login: whether there is another one, worth an attempt at once.
+
+        To find out takes no longer than `timeout` seconds.
+        """
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,7 +114,7 @@ class Settings:
         token = iam_token.mint(self.host, self.port, self.user, self.region)
         return Login(self.host, self.port, self.database, self.user, token)
 
-    def login_was_refused(self) -> bool:
+    def login_was_refused(self, timeout: float) -> bool:  # noqa: ARG002 (nothing is asked of anybody)
         """Another token would be refused as this one was."""
         return False
 

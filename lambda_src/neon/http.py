@@ -91,7 +91,7 @@ class Database:
             self.figures.query_seconds += time.monotonic() - started
         if status == HTTPStatus.OK:
             return answer
-        raise self._failure(status, answer if isinstance(answer, dict) else {})
+        raise self._failure(status, answer if isinstance(answer, dict) else {}, deadline)
 
     def _ask(
         self, connection: Https, body: object, headers: Mapping[str, str], deadline: Deadline
@@ -109,12 +109,12 @@ class Database:
         is_json = response.headers.get_content_type() == "application/json"
         return response.status, json.loads(content) if is_json else None
 
-    def _failure(self, status: int, answer: Mapping[str, Any]) -> Exception:
+    def _failure(self, status: int, answer: Mapping[str, Any], deadline: Deadline) -> Exception:
         state: str = answer.get("code") or ""
         self.figures.sqlstate = state or None
         reason = f"HTTP {status} {state}".strip()
         if state.startswith("28") or (not state and 400 <= status < 500):  # of a login: Neon's own check has no code
-            is_another = self._settings.login_was_refused()
+            is_another = self._settings.login_was_refused(deadline.remaining())
             return AttemptFailed(Verdict.RETRY if is_another or state else Verdict.UNAVAILABLE, reason)
         if not state:  # of the endpoint, after PostgreSQL may have had the statement
             return AttemptFailed(Verdict.RETRY_IF_IDEMPOTENT, reason)

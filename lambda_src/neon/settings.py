@@ -73,14 +73,14 @@ class Settings:
         url = self.url(timeout)
         return Login(url.host, url.port, url.database, url.user, url.password, url.channel_binding)
 
-    def login_was_refused(self) -> bool:
+    def login_was_refused(self, timeout: float) -> bool:
         """Read the secret anew, at most once a second; whether it holds something else now."""
         if time.monotonic() - self._read_anew_at < BETWEEN_READS:
             return False
         self._read_anew_at = time.monotonic()
         before = self._fields
         try:
-            self._fields = self._read(self.connect_timeout)
+            self._fields = self._read(min(self.connect_timeout, timeout))
         except SecretUnavailable as error:
             logger.warning("secret not read", extra={"error": str(error)})
         return before is not None and self._fields != before

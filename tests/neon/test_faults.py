@@ -3,6 +3,7 @@
 import contextlib
 import json
 import select
+import socket
 import threading
 
 import pytest
@@ -176,6 +177,22 @@ def test_a_password_that_is_wrong_is_unavailable_and_asks_for_the_secret_once_a_
         assert 2 <= caplog.messages.count("reading the secret") <= 3
     assert not CONFIDENTIAL.search("\n".join(f"{record.__dict__}" for record in caplog.records))
     assert ask(database) == [(1,)]
+
+
+@pytest.mark.timeout(20)  # were it not for the deadline, an hour
+def test_a_secrets_manager_that_falls_silent_does_not_outlast_the_deadline(way, neon, monkeypatch):
+    database = open_database(way, monkeypatch, DB_CONNECT_TIMEOUT_SECONDS="3600")
+    assert ask(database) == [(1,)]
+    database.close()
+    with (
+        socket.create_server(("127.0.0.1", 0)) as silent,
+        role(neon, f"PASSWORD '{ROTATED}'", f"PASSWORD '{PASSWORD}'"),
+    ):
+        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{silent.getsockname()[1]}")
+        with pytest.raises(DatabaseUnavailable):
+            ask(database, seconds=0.4)
+    assert ask(database) == [(1,)]
+    database.close()
 
 
 def test_too_many_connections_are_unavailable_until_there_are_fewer(database, neon):

@@ -177,7 +177,7 @@ def test_what_an_endpoint_says_decides_whether_to_ask_again(neon_http, monkeypat
     for name, value in neon_http.variables.items():
         monkeypatch.setenv(name, value)
     database = http.Database(Settings.from_environment())
-    assert database._failure(status, answer or {}).decision is decision
+    assert database._failure(status, answer or {}, Deadline(3)).decision is decision
 
 
 def test_sql_over_http_imports_no_psycopg(neon_http):
