@@ -2,17 +2,39 @@
 
 from collections import deque
 from collections.abc import Callable
+from typing import NamedTuple
 
-from local.rds_proxy.messages import HEADER, IDLE, Answer, Request, message
+from local.rds_proxy.messages import HEADER, IDLE, Request, message
 from local.rds_proxy.pinning import LOAD, NAMED_STATEMENT, TEXT_LIMIT, TOO_LONG, UNPARSED, Pinning
 
 # Every message of every client is looked at here: names of the module are found faster than those of a class.
 QUERY, SYNC, FUNCTION_CALL = Request.QUERY, Request.SYNC, Request.FUNCTION_CALL
 PARSE, BIND, DESCRIBE, EXECUTE, CLOSE = Request.PARSE, Request.BIND, Request.DESCRIBE, Request.EXECUTE, Request.CLOSE
 END_OF_COPY = (Request.COPY_DONE, Request.COPY_FAIL)
+BOUNDARIES = (QUERY, SYNC, FUNCTION_CALL)  # what a ReadyForQuery answers
+OWN = -1  # the kind of what was sent for the client, and whose answer is not the client's
 CLOSE_UNNAMED = message(Request.CLOSE, b"S\0")
 SYNTAX_ERROR = b"C42601\0"
 KEPT_BY_DISCARD_ALL = (LOAD, UNPARSED)  # what DISCARD ALL would leave behind
+
+
+class Statement(NamedTuple):
+    """The unnamed prepared statement: its Parse message, and the reason and text of what pins when it runs."""
+
+    parse: bytes
+    pins: tuple[str, bytes] | None
+
+
+class Asked(NamedTuple):
+    """A message that is to be answered: the unnamed statement after it, where it is one that changes that."""
+
+    kind: int
+    changes: bool = False
+    unnamed: Statement | None = None
+
+
+SYNCED, CALLED, CLOSED, NAMED = Asked(SYNC), Asked(FUNCTION_CALL), Asked(CLOSE), Asked(PARSE)
+QUERIED, UNNAMED_CLOSED, OWN_CLOSED = Asked(QUERY, True), Asked(CLOSE, True), Asked(OWN, True)
 
 
 class Requests:
@@ -24,24 +46,24 @@ class Requests:
 
     def __init__(self, pinning: Pinning, on_pinned: Callable[[str, bytes], None]) -> None:
         self._pinning, self._on_pinned = pinning, on_pinned
-        self.outstanding: deque[int] = deque()  # Query, Sync and FunctionCall messages without their ReadyForQuery
+        self._asked: deque[Asked] = deque()  # Parse, Close and what a ReadyForQuery answers, as far as it is not
+        self.owed = 0  # ReadyForQuery messages
         self.is_batch_open = False  # extended-protocol messages were sent since the last Sync
         self.is_mixed = False  # see _note_mixed
         self._copying_in = False
-        self._parsing = 0  # Parse messages of the client without their ParseComplete
-        self._unnamed: bytes | None = None  # the Parse message of the unnamed statement
+        self._unnamed: Statement | None = None  # by what PostgreSQL has answered
         self._unnamed_is_here = False  # the borrowed server connection has it, or knows that there is none
-        self._unnamed_reason: tuple[str, bytes] | None = None
+        self._next: Statement | None = None  # the unnamed statement when PostgreSQL will have answered
+        self._next_is_here = False
         self._portal_reasons: dict[bytes, tuple[str, bytes]] = {}
         self._unparsed: list[bytes] = []
         self._syntax_errors = 0
-        self.swallow = 0  # the kind of one answer that is not the client's
         self.pinned_by: tuple[str, bytes] | None = None  # the reason and the statement
 
     @property
     def is_quiet(self) -> bool:
         """Whether nothing was asked that is not answered."""
-        return not self.outstanding and not self.is_batch_open
+        return not self.owed and not self.is_batch_open
 
     @property
     def can_be_reset(self) -> bool:
@@ -50,12 +72,12 @@ class Requests:
 
     def begin(self) -> None:
         """A server connection was borrowed."""
-        self._unnamed_is_here = self.is_mixed = False
+        self._unnamed_is_here = self._next_is_here = self.is_mixed = False
         if self._portal_reasons:
             self._portal_reasons.clear()
         if self._unparsed:
             self._unparsed.clear()
-        self._syntax_errors = self._parsing = 0
+        self._syntax_errors = 0
 
     def end(self) -> bool:
         """Whether the server connection can be given back, PostgreSQL being idle: not when the session is pinned."""
@@ -76,7 +98,7 @@ class Requests:
         elif kind == SYNC:
             self.is_batch_open = False
             if not self._copying_in:
-                self.outstanding.append(kind)
+                self._note_boundary(SYNCED)
         elif kind == BIND:
             self.is_batch_open = True
             return self._note_bind(data, position + HEADER)
@@ -94,13 +116,23 @@ class Requests:
         elif kind == CLOSE:
             self.is_batch_open = True
             if data[position + HEADER : position + HEADER + 2] == b"S\0":
-                self._unnamed, self._unnamed_reason = None, None
+                self._note_change(UNNAMED_CLOSED)
+            else:
+                self._asked.append(CLOSED)
         elif kind == FUNCTION_CALL:
             self._note_mixed()
-            self.outstanding.append(kind)
+            self._note_boundary(CALLED)
         elif kind in END_OF_COPY:
             self._copying_in = False
         return b""
+
+    def _note_boundary(self, asked: Asked) -> None:
+        self._asked.append(asked)
+        self.owed += 1
+
+    def _note_change(self, asked: Asked) -> None:
+        self._asked.append(asked)
+        self._next, self._next_is_here = asked.unnamed, True
 
     def _note_mixed(self) -> None:
         """PostgreSQL is confused afterwards ("unexpected state STARTED"): nobody else is to meet it."""
@@ -109,10 +141,9 @@ class Requests:
 
     def _note_query(self, text: bytes) -> None:
         self._note_mixed()
-        self.outstanding.append(QUERY)
         self.is_batch_open = False
-        self._unnamed, self._unnamed_reason = None, None  # a simple query drops the unnamed statement
-        self._unnamed_is_here = True
+        self._note_change(QUERIED)  # a simple query drops the unnamed statement
+        self.owed += 1
         if self.pinned_by is None:
             reason = self._pinning.reason(text)
             if reason is not None:
@@ -122,8 +153,8 @@ class Requests:
         portal_end = data.index(0, body)
         if data[portal_end + 1] != 0:
             return b""  # of a named statement: the session is pinned
-        if self._unnamed_reason is not None:
-            self._portal_reasons[data[body:portal_end]] = self._unnamed_reason
+        if self._next is not None and self._next.pins is not None:
+            self._portal_reasons[data[body:portal_end]] = self._next.pins
         elif self._portal_reasons:
             self._portal_reasons.pop(data[body:portal_end], None)
         return self._bring_unnamed()
@@ -134,64 +165,79 @@ class Requests:
             self._pin(*reason)
 
     def _note_parse(self, data: bytes, position: int, end: int) -> bytes:
-        self._parsing += 1
         whole = data[position:end]
-        if whole == self._unnamed:  # again the same: nothing new about it
-            self._unnamed_is_here = True
+        if self._next is not None and whole == self._next.parse:  # again the same: nothing new about it
+            self._note_change(Asked(PARSE, True, self._next))
             return b""
         name_end = data.index(0, position + HEADER)
         text_end = data.find(0, name_end + 1)
         text = data[name_end + 1 : text_end if text_end >= 0 else end]
         if name_end > position + HEADER:
             before = self._bring_unnamed()
+            self._asked.append(NAMED)
             self._pin(NAMED_STATEMENT, text)
             return before
         reason = None if self.pinned_by else self._pinning.reason(text)
-        self._unnamed_reason = (reason, text) if reason else None
-        self._unnamed, self._unnamed_is_here = whole, True
+        self._note_change(Asked(PARSE, True, Statement(whole, (reason, text) if reason else None)))
         if reason == TOO_LONG or end - position > 2 * TEXT_LIMIT:
             self._pin(TOO_LONG, text)  # too long, or with too many types, to be kept and parsed again elsewhere
         return b""
 
     def _bring_unnamed(self) -> bytes:
-        if self._unnamed_is_here or self.pinned_by is not None:
+        if self._next_is_here or self.pinned_by is not None:
             return b""
-        self._unnamed_is_here = True
-        if self._unnamed is None:  # the one of whoever had this server connection before must not be found
-            self.swallow = Answer.CLOSE_COMPLETE
+        if self._next is None:  # the one of whoever had this server connection before must not be found
+            self._note_change(OWN_CLOSED)
             return CLOSE_UNNAMED
-        self.swallow = Answer.PARSE_COMPLETE
-        return self._unnamed
+        self._note_change(Asked(OWN, True, self._next))
+        return self._next.parse
 
     # PostgreSQL's answers
 
     def note_ready(self, status: int) -> bool:
         """Take note of a ReadyForQuery; whether PostgreSQL is idle and owes nothing."""
-        if self.outstanding:
-            self.outstanding.popleft()
+        if self._asked and self._asked[0].kind not in BOUNDARIES:
+            self._skip()
+        if self._asked:
+            self.owed -= 1
+            if self._asked.popleft() is QUERIED:
+                self._unnamed, self._unnamed_is_here = None, True
         self._copying_in = False
         return status == IDLE and self.is_quiet
 
-    def note_parsed(self) -> None:
-        """Take note of a ParseComplete that is the client's."""
-        self._parsing -= 1
+    def note_done(self) -> bool:
+        """Take note of a ParseComplete or CloseComplete; whether it answers what the client did not send."""
+        if not self._asked or self._asked[0].kind in BOUNDARIES:
+            return False
+        asked = self._asked.popleft()
+        if asked.changes:
+            self._unnamed, self._unnamed_is_here = asked.unnamed, True
+        return asked.kind == OWN
 
     def note_error(self, body: bytes) -> None:
         """Take note of an ErrorResponse."""
         self._copying_in = False
-        self.swallow = 0
         self._syntax_errors += SYNTAX_ERROR in body
-        if self._parsing:
-            self._parsing = 0
-            if len(self.outstanding) + self.is_batch_open <= 1:  # no later batch may have parsed another
-                self._unnamed = self._unnamed_reason = None
+        if self._asked and self._asked[0].kind not in BOUNDARIES:
+            self._skip()
+
+    def _skip(self) -> None:
+        """Behind an error PostgreSQL skips everything up to the next Sync."""
+        while self._asked and self._asked[0].kind not in BOUNDARIES:
+            skipped = self._asked.popleft()
+            if skipped.kind == PARSE and skipped.changes:  # if it failed itself, which nobody says, it dropped the old
+                self._unnamed, self._unnamed_is_here = None, False
+        last = next((asked for asked in reversed(self._asked) if asked.changes), None)
+        self._next = self._unnamed if last is None else last.unnamed
+        self._next_is_here = self._unnamed_is_here or last is not None
 
     def note_copy_in(self) -> None:
         """Take note of a CopyInResponse: PostgreSQL reads rows now, and ignores every Sync until they end."""
         self._copying_in = True
-        if not (self.outstanding and self.outstanding[0] == QUERY):
+        if not (self._asked and self._asked[0].kind == QUERY):
             self.is_batch_open = True  # the Sync that counts is the one after the rows
-        self.outstanding = deque(kind for kind in self.outstanding if kind != SYNC)
+        self._asked = deque(asked for asked in self._asked if asked.kind != SYNC)
+        self.owed = sum(asked.kind in BOUNDARIES for asked in self._asked)
 
     # pinning
 

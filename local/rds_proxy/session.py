@@ -28,9 +28,9 @@ WHOLE = 32 * 1024  # bytes; longer messages are passed on as they come
 HELD_LIMIT = 1024 * 1024  # bytes of a client that waits for a server connection
 # Every message is looked at here: names of the module are found faster than those of a class.
 SYNC, COPY_DATA, TERMINATE = Request.SYNC, Request.COPY_DATA, Request.TERMINATE
-READY, PARSED, CLOSED = Answer.READY_FOR_QUERY, Answer.PARSE_COMPLETE, Answer.CLOSE_COMPLETE
+READY, DONE = Answer.READY_FOR_QUERY, (Answer.PARSE_COMPLETE, Answer.CLOSE_COMPLETE)
 COUNTED = frozenset((Request.QUERY, Request.EXECUTE))
-WATCHED = frozenset((READY, PARSED, CLOSED, Answer.ERROR, Answer.PARAMETER_STATUS, Answer.COPY_IN))
+WATCHED = frozenset((READY, *DONE, Answer.ERROR, Answer.PARAMETER_STATUS, Answer.COPY_IN))
 # Without a server connection these mean nothing: libpq sends Flush after a Sync; rows of a COPY that failed come late.
 MEANINGLESS = frozenset((Request.FLUSH, Request.COPY_DATA, Request.COPY_DONE, Request.COPY_FAIL))
 LOGGED_TEXT = 1000  # characters of a statement
@@ -162,7 +162,7 @@ class Session:
     def _end_by_message(self, kind: int) -> None:
         if kind != TERMINATE:
             self.close("08P01", "invalid message length")
-        elif self._requests.outstanding:  # PostgreSQL too answers what was asked before
+        elif self._requests.owed:  # PostgreSQL too answers what was asked before
             self._is_leaving = True
             self._client.relay(lambda _: None, self._end)
         else:
@@ -185,13 +185,11 @@ class Session:
                     break
                 if kind == READY:
                     is_idle = self._note_ready(data[position + HEADER])
-                elif kind == requests.swallow:
-                    requests.swallow = 0
-                    self._client.write(data[sent:position])
-                    sent = end
-                elif kind == PARSED:
-                    requests.note_parsed()
-                elif kind != CLOSED:
+                elif kind in DONE:
+                    if requests.note_done():
+                        self._client.write(data[sent:position])
+                        sent = end
+                else:
                     self._note_answer(kind, data[position + HEADER : end])
             position = end
         if position > size:
@@ -200,7 +198,7 @@ class Session:
             self._client.write(data if position - sent == len(data) else data[sent:position])
         if position < size:
             self._answer_partial = data[position:]
-        if self._is_leaving and not requests.outstanding:
+        if self._is_leaving and not requests.owed:
             self._end_by_message(TERMINATE)
         elif is_idle and not self._to_come:
             self._give_back()

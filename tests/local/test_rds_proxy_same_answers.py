@@ -205,6 +205,26 @@ SCRIPTS: dict[str, list[Step]] = {
     "a simple query drops the unnamed statement": [parse("SELECT 'mine'") + SYNC, "SELECT 1", RUN],
     "the unnamed statement is used again": [parse("SELECT 'mine'") + SYNC, RUN, RUN, close() + SYNC, RUN],
     "a syntax error drops the unnamed statement": [parse("SELECT 'mine'") + SYNC, parse("SELEKT") + SYNC, RUN],
+    "a syntax error in the second batch drops the unnamed statement": [
+        (parse("SELECT 1") + bind(b"1") + SYNC + parse("SELEKT") + SYNC, "ZZ"),
+        RUN,
+    ],
+    "a Parse behind an error is skipped": [
+        bind(statement="none") + parse("SELECT 'never'") + SYNC,
+        (bind(statement="none") + FLUSH, "E"),
+        parse("SELECT 'never'") + SYNC,
+        RUN,
+    ],
+    "Close behind an error is skipped": [
+        parse("SELECT 'mine'") + bind(b"1") + close() + SYNC,
+        RUN,
+        RUN,
+    ],
+    "Close of a portal, then Bind without Parse": [
+        (close("p") + SYNC + RUN, "ZZ"),
+        (close("p") + SYNC + parse("SELECT 1") + SYNC, "ZZ"),
+        (close("p") + RUN, "Z"),
+    ],
     "ROLLBACK was parsed before": [parse("ROLLBACK") + SYNC, "BEGIN", bind(statement="none") + SYNC, RUN, "ROLLBACK"],
     "the table of the unnamed statement changes": [
         "CREATE TABLE changing (i int)",
