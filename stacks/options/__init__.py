@@ -7,7 +7,8 @@ options asks here, and imports only what it needs of them: a template on another
 
 from pathlib import Path
 
-OPTIONS = (
+OPTIONS: tuple[str, ...] = (
+    # one a line, and none is right too
     "dynamodb",
     "neon",
     "planetscale",
