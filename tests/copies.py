@@ -67,7 +67,7 @@ def commands(block: Block) -> list[str]:
     return [line.removeprefix("$ ") for line in joined.splitlines() if line.startswith("$ ")]
 
 
-def run(command: str, directory: Path, environment: Mapping[str, str] | None = None) -> str:
+def run(command: str, directory: Path, environment: Mapping[str, str] | None = None, *, seconds: float = 600) -> str:
     """What a shell says of a command; AssertionError when it fails."""
     found = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", command],
@@ -76,7 +76,7 @@ def run(command: str, directory: Path, environment: Mapping[str, str] | None = N
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=600,
+        timeout=seconds,
         check=False,
     )
     assert found.returncode == 0, f"$ {command}\n{found.stdout}{found.stderr}"
