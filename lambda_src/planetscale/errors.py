@@ -30,9 +30,12 @@ CONNECTION_IS_GONE = {
 NOT_USABLE = {0, 1290, 1836, 4031} | CONNECTION_IS_GONE
 # Numbers that say the database can't serve now; trying again at once would only add to it.
 UNAVAILABLE = {
-    1021,  # disk full
+    1021,  # disk full, of a temporary file, and
+    1114,  # of a table
+    1030,  # the storage engine failed: its disk, most likely
     1037,  # out of memory
     1041,
+    1206,  # the table of locks is full
     1129,  # host is blocked because of many connection errors
     1317,  # query execution was interrupted
     1969,  # MariaDB's max_statement_time

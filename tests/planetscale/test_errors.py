@@ -147,6 +147,14 @@ def test_a_statement_that_somebody_ends_is_not_tried_again(server, database):
     assert failures
 
 
+@pytest.mark.parametrize("number", [1021, 1030, 1037, 1114, 1206])
+def test_a_database_without_room_or_with_a_broken_disk_is_unavailable_at_once(database, number):
+    with pytest.raises(DatabaseUnavailable, match=f"{number} at attempt 1"):
+        run(database, f"SIGNAL SQLSTATE 'HY000' SET MYSQL_ERRNO = {number}", idempotent=True)
+    assert run(database, "SELECT 1").rows == [(1,)]
+    assert database.figures.connects == 1
+
+
 def test_a_statement_that_is_wrong_is_raised_and_leaves_the_connection(database):
     with pytest.raises(OperationalError, match="1054"):
         run(database, "SELECT nonsense")
