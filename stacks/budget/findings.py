@@ -1,12 +1,13 @@
 """What is wrong with a budget: every inequality that fails, with its numbers and the changes that repair it.
 
 The rules are in the modules beside this one. A repair is found by trying: it is named only if the rule holds with it,
-and no rule that held before fails as an error.
+and no rule that held before fails as an error. Where no one change does it, two are named together.
 """
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Any
 
 from stacks.budget.instance_classes import larger
@@ -23,13 +24,22 @@ SEVERITIES = (ERROR, WARNING, NOTE)
 
 @dataclass(frozen=True)
 class Repair:
-    """One input, the value that repairs a finding, and the value that it has now."""
+    """An input, the value that repairs a finding, and the value that it has now; `also` is what must change with it."""
 
     name: str
     value: Any
     now: Any
+    also: "Repair | None" = None
+
+    @property
+    def changes(self) -> dict[str, Any]:
+        """The values that repair it, by their inputs."""
+        return {self.name: self.value} | (self.also.changes if self.also else {})
 
     def __str__(self) -> str:
+        return self._alone() + (f" and {self.also}" if self.also else "")
+
+    def _alone(self) -> str:
         if isinstance(self.value, str | bool) or self.now is None:
             return f"set {self.name} to {self.value}"
         return f"{'raise' if self.value > self.now else 'lower'} {self.name} to {self.value}"
@@ -151,24 +161,54 @@ def severity(rule: Rule, budget: Budget) -> str:
 
 def _repairs(rule: Rule, budget: Budget, rules: Sequence[Rule]) -> tuple[Repair, ...]:
     held = [each for each in rules if severity(each, budget) == ERROR and each.holds(budget)]
-    found = (_repair(rule, each, budget) for each in rule.inputs)
-    return tuple(
-        repair
-        for repair in found
-        if repair and all(each.holds(_changed(budget, repair.name, repair.value)) for each in held)
-    )
+    found = [repair for each in rule.inputs if (repair := _repair(rule, each, budget))]
+    alone = tuple(each for each in found if _all_hold(held, _changed(budget, each.changes)))
+    return alone or tuple(islice(_pairs(rule, budget, held, found), 1))
+
+
+def _pairs(rule: Rule, budget: Budget, held: Sequence[Rule], found: Sequence[Repair]) -> Iterator[Repair]:
+    """Two changes: one that breaks another rule, and what repairs that; or the most of one input, and of another."""
+    for first in found:
+        after = _changed(budget, first.changes)
+        broken = next(each for each in held if not each.holds(after))
+        yield from _with_another(rule, broken, first, budget, held)
+    for changing in rule.inputs:
+        most = _most(changing, budget, held)
+        if most:
+            yield from _with_another(rule, rule, most, budget, held)
+
+
+def _with_another(rule: Rule, broken: Rule, first: Repair, budget: Budget, held: Sequence[Rule]) -> Iterator[Repair]:
+    after = _changed(budget, first.changes)
+    for changing in broken.inputs:
+        second = _repair(broken, changing, after)
+        if second and second.name != first.name:
+            pair = replace(first, also=replace(second, now=changing.now(budget)))
+            if _all_hold([rule, *held], _changed(budget, pair.changes)):
+                yield pair
+
+
+def _most(changing: Input, budget: Budget, held: Sequence[Rule]) -> Repair | None:
+    """The furthest value with which all rules hold that held."""
+    name, values = _name(changing.name, budget), changing.better(budget)
+    index = bisect_left(values, True, key=lambda value: not _all_hold(held, _changed(budget, {name: value})))
+    return Repair(name, values[index - 1], changing.now(budget)) if index else None
+
+
+def _all_hold(rules: Iterable[Rule], budget: Budget) -> bool:
+    return all(each.holds(budget) for each in rules)
 
 
 def _repair(rule: Rule, changing: Input, budget: Budget) -> Repair | None:
     """The nearest value with which the rule holds; it is searched by halves, since better values stay better."""
     name = _name(changing.name, budget)
     values = changing.better(budget)
-    index = bisect_left(values, True, key=lambda value: rule.holds(_changed(budget, name, value)))
+    index = bisect_left(values, True, key=lambda value: rule.holds(_changed(budget, {name: value})))
     return None if index == len(values) else Repair(name, values[index], changing.now(budget))
 
 
-def _changed(budget: Budget, name: str, value: object) -> Budget:
-    return Budget.of(budget.plan.changed({name: value}))
+def _changed(budget: Budget, changes: Mapping[str, Any]) -> Budget:
+    return Budget.of(budget.plan.changed(changes))
 
 
 def _name(name: str, budget: Budget) -> str:

@@ -119,7 +119,8 @@ def _grown(b: Budget, times: int) -> list[str]:
     grown = Budget.of(b.plan.changed({"reserved_concurrency": reserved}))
     errors = [each for each in judge(grown) if each.severity == ERROR]
     change = "; ".join(
-        " or ".join(str(repair) for repair in each.repairs if repair.name != "reserved_concurrency") or each.sentence
+        " or ".join(str(repair) for repair in each.repairs if "reserved_concurrency" not in repair.changes)
+        or each.sentence
         for each in errors
     )
     return [

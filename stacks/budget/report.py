@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
 from stacks.alarm_plan import AlarmPlan
-from stacks.budget.findings import Finding
+from stacks.budget.findings import Finding, Repair
 from stacks.budget.prices import Price
 from stacks.config import Environment
 
@@ -128,5 +128,10 @@ def plain_finding(finding: Finding) -> dict[str, Any]:
         "id": finding.id,
         "severity": finding.severity,
         "sentence": finding.sentence,
-        "repairs": [{"input": repair.name, "value": repair.value} for repair in finding.repairs],
+        "repairs": list(map(_plain_repair, finding.repairs)),
     }
+
+
+def _plain_repair(repair: Repair) -> dict[str, Any]:
+    also = {"also": _plain_repair(repair.also)} if repair.also else {}
+    return {"input": repair.name, "value": repair.value} | also

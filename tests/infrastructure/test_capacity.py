@@ -10,13 +10,14 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from lambda_src.database import retry
-from stacks import capacity
+from stacks import capacity, environments
 from stacks.budget.binomial import quantile_99
 from stacks.budget.findings import ERROR, NOTE, WARNING, severity
 from stacks.budget.instance_classes import INSTANCE_CLASSES, estimated_max_connections, instance_class, larger
 from stacks.budget.plan import Plan, Workload
 from stacks.budget.rules import RULES, errors, judge
 from stacks.capacity import MULTIPLEX_DEPENDENT, PIN_SAFE, REFUSED, Budget, pool_size
+from stacks.config import Function, Pool, RdsPostgres, Throttle
 
 OF_A_FUNCTION = {each.name for each in dataclasses.fields(Workload)}
 PROD = {
@@ -395,10 +396,101 @@ def test_every_repair_that_a_finding_names_repairs_it_and_breaks_nothing(plan_):
     before = failing(b)
     for finding in judge(b):
         for repair in finding.repairs:
-            after = failing(Budget.of(plan_.changed({repair.name: repair.value})))
+            after = failing(Budget.of(plan_.changed(repair.changes)))
             repaired = [(rule, bad) for rule, bad in before - after if (rule.id, bad) == (finding.id, finding.severity)]
             assert repaired, str(finding)
             assert not [rule.id for rule, bad in after - before if bad == ERROR], str(finding)
+
+
+OF_THE_POOL = {each.name for each in dataclasses.fields(Pool)}
+OF_THE_STORE = {each.name for each in dataclasses.fields(RdsPostgres)}
+OF_THE_API = {each.name for each in dataclasses.fields(Function)}
+
+
+def environment(inputs):
+    """Production with other inputs, wherever in the configuration they are."""
+
+    def of(names):
+        return {name: value for name, value in inputs.items() if name in names}
+
+    throttle = {name: value for name, value in (("rate", inputs.get("throttle_rate")),) if value}
+    return dataclasses.replace(
+        environments.PROD,
+        store=RdsPostgres(**{"multi_az": True} | of(OF_THE_STORE), pool=Pool(**of(OF_THE_POOL))),
+        api=Function(**of(OF_THE_API)),
+        throttle=Throttle(**throttle),
+        **of({"account_concurrency", "retain", "alarm_address"}),
+    )
+
+
+def patient(seconds):
+    """Times that a Function allows: connect within the deadline, and the deadline within the timeout."""
+    connect, deadline, timeout = sorted(seconds)
+    return {
+        "connect_timeout_seconds": min(connect, 5),
+        "deadline_seconds": deadline,
+        "timeout_seconds": max(timeout, deadline + 1),
+    }
+
+
+def idle_within_pool(inputs):
+    """Percentages that a Pool allows."""
+    percents = [inputs.get(name) for name in ("max_connections_percent", "max_idle_connections_percent")]
+    if None not in percents and percents[0] < percents[1]:
+        return inputs | {"max_idle_connections_percent": percents[0]}
+    return inputs
+
+
+inputs_of_environments = st.builds(
+    lambda times, inputs: idle_within_pool(times | inputs),
+    st.lists(st.integers(2, 28), min_size=3, max_size=3).map(patient),
+    st.fixed_dictionaries(
+        {
+            "instance": st.sampled_from(
+                ["t4g.micro", "t4g.small", "t3.xlarge", "m8g.large", "r8g.large", "r8g.48xlarge"]
+            ),
+            "reserved_concurrency": st.integers(1, 1200),
+            "seconds_in_database": st.sampled_from([0.001, 0.02, 0.08]),
+            "administrators": st.sampled_from([1, 10, 50, 1000]),
+            "backup_retention_days": st.integers(0, 14),
+        },
+        optional={
+            "max_connections": st.sampled_from([6, 16, 50, 1000, 262143]),
+            "max_connections_percent": st.integers(1, 100),
+            "max_idle_connections_percent": st.integers(0, 100),
+            "connection_borrow_timeout": st.integers(0, 300),
+            "idle_client_timeout": st.integers(60, 28800),
+            "statement_timeout_seconds": st.integers(1, 300),
+            "connection_max_age_seconds": st.integers(1, 86399),
+            "keeps_session_state": st.booleans(),
+            "account_concurrency": st.sampled_from([1, 100, 150, 1000]),
+            "throttle_rate": st.integers(1, 10000),
+            "multi_az": st.booleans(),
+            "debug_logging": st.booleans(),
+        },
+    ),
+)
+
+
+@settings(deadline=None, max_examples=40)  # a machine under load is no failure
+@given(inputs_of_environments)
+@example({"reserved_concurrency": 5, "instance": "r8g.48xlarge", "max_connections_percent": 100,
+          "max_idle_connections_percent": 100})  # fmt: skip
+@example({"reserved_concurrency": 500, "instance": "r8g.large", "max_connections_percent": 1, "administrators": 1000})
+def test_who_does_what_a_refusal_says_has_an_environment_that_is_none(inputs):
+    """Each refusal says everything that is wrong, and names a repair for each; following the first ends soon."""
+    for _ in range(20):
+        plan_ = plan(**{**PROD, **inputs, "other_concurrency": 3, "alarm_address": "operations@example.com"})
+        refused = [each for each in judge(Budget.of(plan_)) if each.severity == ERROR]
+        if not refused:
+            environment(inputs)
+            return
+        with pytest.raises(ValueError, match="connection-budget") as refusal:
+            environment(inputs)
+        assert all(str(each) in str(refusal.value) for each in refused)
+        assert all(each.repairs for each in refused), str(refusal.value)
+        inputs = inputs | refused[0].repairs[0].changes
+    pytest.fail(f"still refused: {refused}")
 
 
 @settings(deadline=None, max_examples=30)  # a machine under load is no failure
