@@ -1,7 +1,6 @@
 """The one connection of an execution environment, and the statements that go over it."""
 
 import contextlib
-import logging
 import time
 from collections.abc import Iterator, Mapping
 from typing import Any, LiteralString
@@ -15,38 +14,27 @@ from psycopg.pq.abc import PGconn
 from psycopg.rows import TupleRow, tuple_row
 
 from lambda_src.database.figures import Figures
+from lambda_src.database.kept import KeptConnection
 from lambda_src.database.liveness import is_silent
 from lambda_src.database.resolve import Addresses
-from lambda_src.database.retry import ATTEMPTS, CONNECTION_IS_GONE, Verdict, verdict, wait_for_the_next
+from lambda_src.database.retry import CONNECTION_IS_GONE, AttemptFailed, Attempts, Verdict, verdict
 from lambda_src.database.settings import Way
 from lambda_src.deadline import Deadline
-
-logger = logging.getLogger(__name__)
 
 TICK = 0.1  # seconds between two looks for Ctrl-C while waiting
 
 Parameters = Mapping[str, Any]
 
 
-class Database:
-    """At most one open connection, reused by every invocation until it is too old, broken or stale.
+class Database(KeptConnection["_Connection"]):
+    """A connection to PostgreSQL that is kept, and what a request does on it."""
 
-    An execution environment handles one invocation at a time, so one connection is as many as it can use, and N
-    environments open N connections. `figures` counts what has happened since they were last taken.
-    """
+    FAILURES = (psycopg.Error, OSError)
 
     def __init__(self, settings: Way) -> None:
-        self.figures = Figures()
+        super().__init__(settings, Figures())
         self._settings = settings
-        self._connection: _Connection | None = None
-        self._opened_at = 0.0
         self._addresses = Addresses()
-        self._was_connected = False
-
-    def warm_up(self) -> None:
-        """Connect while the function initialises, when CPU is free; a failure is logged, and tried again on use."""
-        with contextlib.suppress(psycopg.Error, OSError):
-            self.connection(Deadline(self._settings.deadline))
 
     @contextlib.contextmanager
     def session(self, deadline: Deadline) -> Iterator["Session"]:
@@ -58,61 +46,44 @@ class Database:
 
     def connection(self, deadline: Deadline) -> "_Connection":
         """The open connection, or a new one; raises psycopg.OperationalError or OSError when none is to be had."""
-        if self._connection and not self._is_usable(self._connection):
-            self.close()
-        if self._connection is None:
-            self._connection = self._connect(deadline)
-        self._connection.deadline = deadline
-        return self._connection
-
-    def close(self) -> None:
-        """End the connection, if there is one."""
-        if self._connection:
-            self._connection.close()
-            self._connection = None
+        connection = super().connection(deadline)
+        connection.deadline = deadline
+        return connection
 
     def drop_unless_idle(self) -> bool:
         """Close a connection that is in a transaction, or broken; whether it is broken: its last answer never came."""
-        status = self._connection.pgconn.transaction_status if self._connection else TransactionStatus.IDLE
+        status = self._kept.pgconn.transaction_status if self._kept else TransactionStatus.IDLE
         if status != TransactionStatus.IDLE:
             self.close()
         return status in (TransactionStatus.ACTIVE, TransactionStatus.UNKNOWN)
 
-    def _is_usable(self, connection: "_Connection") -> bool:
-        if connection.closed or time.monotonic() - self._opened_at > self._settings.connection_max_age:
-            return False
-        return is_silent(connection.pgconn.socket)
-
-    def _connect(self, deadline: Deadline) -> "_Connection":
+    def _open(self, deadline: Deadline) -> "_Connection":
         try:
-            return self._open(deadline)
+            return self._log_in(deadline)
         except psycopg.OperationalError as error:
             # libpq has no SQLSTATE for a connect that fails, but it knows whether it came as far as a password.
             came_to_a_password = error.pgconn is not None and error.pgconn.used_password
             if not (came_to_a_password and self._settings.login_was_refused(deadline.remaining())):
                 raise
-        return self._open(deadline)
+        return self._log_in(deadline)
 
-    def _open(self, deadline: Deadline) -> "_Connection":
-        started = time.monotonic()
-        timeout = min(self._settings.connect_timeout, deadline.remaining())
-        try:
-            # Not Connection.connect(): that rounds its timeout up to 2 s, and spends it on each address in turn.
-            generator = generators.connect(self._conninfo(timeout))
-            connection = _Connection(waiting.wait_conn(generator, interval=TICK, timeout=timeout), deadline)
-        except (psycopg.Error, OSError) as error:
-            logger.warning("connect failed", extra={"error": str(error)})
-            raise
-        finally:
-            self.figures.connect_seconds += time.monotonic() - started
+    def _log_in(self, deadline: Deadline) -> "_Connection":
+        # Not Connection.connect(): that rounds its timeout up to 2 s, and spends it on each address in turn.
+        generator = generators.connect(self._conninfo(deadline.remaining()))
+        connection = _Connection(waiting.wait_conn(generator, interval=TICK, timeout=deadline.remaining()), deadline)
         self._addresses.answered()
         connection.autocommit = True  # one statement, one round trip
         connection.prepare_threshold = None  # a named prepared statement pins the client to one server connection
-        self._opened_at = time.monotonic()
-        self.figures.connects += 1
-        self.figures.reconnects += self._was_connected
-        self._was_connected = True
         return connection
+
+    def _end(self, connection: "_Connection") -> None:
+        connection.close()
+
+    def _is_alive(self, connection: "_Connection") -> bool:
+        return not connection.closed and is_silent(connection.pgconn.socket)
+
+    def _reason(self, error: Exception) -> str:
+        return str(error)
 
     def _conninfo(self, timeout: float) -> str:
         login = self._settings.login(timeout)
@@ -131,16 +102,12 @@ class Database:
         )
 
 
-class Session:
-    """Statements of one request, under one deadline, tried again where that is safe.
-
-    `uncertain` is true once an attempt failed in a way that leaves open whether it was carried out.
-    """
+class Session(Attempts):
+    """Statements of one request."""
 
     def __init__(self, database: Database, deadline: Deadline) -> None:
+        super().__init__(database, deadline)
         self._database = database
-        self._deadline = deadline
-        self.uncertain = False
 
     def one(self, query: LiteralString, parameters: Parameters, *, idempotent: bool) -> TupleRow | None:
         """The first row that a statement returns, or None; see `all`."""
@@ -148,21 +115,24 @@ class Session:
         return rows[0] if rows else None
 
     def all(self, query: LiteralString, parameters: Parameters, *, idempotent: bool) -> list[TupleRow]:
-        """The rows that one statement returns, in one round trip.
+        """The rows that one statement returns, in one round trip; see `carry_out`.
 
-        `idempotent` says that carrying the statement out twice does what once does; only then is it sent again after
-        its answer was lost. Raises DatabaseUnavailable when the deadline or the attempts run out, psycopg.Error when
-        the statement itself is wrong.
+        Raises DatabaseUnavailable, and psycopg.Error when the statement itself is wrong.
         """
-        for attempt in range(1, ATTEMPTS + 1):
-            connecting = True
-            try:
-                connection = self._database.connection(self._deadline)
-                connecting = False
-                return self._send(connection, query, parameters)
-            except (psycopg.Error, OSError) as error:
-                self._after(error, attempt, connecting=connecting, idempotent=idempotent)
-        raise AssertionError("the last attempt returns or raises")
+        return self.carry_out(lambda: self._attempt(query, parameters), idempotent=idempotent)
+
+    def _attempt(self, query: LiteralString, parameters: Parameters) -> list[TupleRow]:
+        connecting = True
+        try:
+            connection = self._database.connection(self._deadline)
+            connecting = False
+            return self._send(connection, query, parameters)
+        except (psycopg.Error, OSError) as error:
+            decision = self._judge(error, connecting=connecting)
+            if decision is Verdict.RAISE:
+                raise
+            reason = f"{type(error).__name__} {getattr(error, 'sqlstate', None) or ''}".strip()
+            raise AttemptFailed(decision, reason) from error
 
     def _send(self, connection: "_Connection", query: LiteralString, parameters: Parameters) -> list[TupleRow]:
         figures, started = self._database.figures, time.monotonic()
@@ -172,23 +142,6 @@ class Session:
             return cursor.fetchall() if cursor.description else []
         finally:
             figures.query_seconds += time.monotonic() - started
-
-    def _after(self, error: psycopg.Error | OSError, attempt: int, *, connecting: bool, idempotent: bool) -> None:
-        """Return when another attempt is safe and there is time for it; raise otherwise."""
-        decision = self._judge(error, connecting=connecting)
-        if decision is Verdict.RAISE:
-            raise error
-        self.uncertain = self.uncertain or decision is Verdict.RETRY_IF_IDEMPOTENT
-        reason = f"{type(error).__name__} {getattr(error, 'sqlstate', None) or ''}".strip()
-        wait_for_the_next(
-            attempt,
-            error,
-            reason,
-            decision,
-            idempotent=idempotent,
-            deadline=self._deadline,
-            figures=self._database.figures,
-        )
 
     def _judge(self, error: psycopg.Error | OSError, *, connecting: bool) -> Verdict:
         if isinstance(error, OSError):

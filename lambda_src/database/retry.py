@@ -2,12 +2,15 @@
 
 import random
 import time
+from collections.abc import Callable
 from enum import Enum
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from lambda_src.database.figures import Figures
 from lambda_src.database.unavailable import DatabaseUnavailable
 from lambda_src.deadline import Deadline
+
+T = TypeVar("T")
 
 ATTEMPTS = 4  # the first and three more
 # Seconds; the pause before the n-th retry is random below one of these * 2**n, and leaves half of the deadline's rest.
@@ -72,27 +75,56 @@ def verdict(error: PostgresError, *, connecting: bool, broken: bool) -> Verdict:
     return Verdict.RAISE
 
 
-def wait_for_the_next(
-    attempt: int,
-    error: Exception,
-    reason: str,
-    decision: Verdict,
-    *,
-    idempotent: bool,
-    deadline: Deadline,
-    figures: Figures,
-) -> None:
-    """Return when an attempt after this one (1, 2, …) is safe and there is time for it; raise DatabaseUnavailable else.
+class AttemptFailed(Exception):
+    """An attempt got no result: `decision` is what to do about it."""
 
-    `reason` is what the log says of the error. Every way to a database decides here.
+    def __init__(self, decision: Verdict, reason: str) -> None:
+        super().__init__(reason)
+        self.decision = decision
+
+
+class Counted(Protocol):
+    """What counts what a request costs."""
+
+    @property
+    def figures(self) -> Figures:
+        """The count, which starts anew with each request."""
+
+
+class Attempts:
+    """What one request does with its database: under one deadline, tried again where that is safe.
+
+    `uncertain` is true once an attempt failed in a way that leaves open whether it was carried out.
     """
-    may_retry = decision in ALWAYS or (decision is Verdict.RETRY_IF_IDEMPOTENT and idempotent)
-    left = deadline.remaining()
-    figures.deadline_exceeded += left == 0
-    if not may_retry or attempt == ATTEMPTS or left == 0:
-        raise DatabaseUnavailable(f"{reason} at attempt {attempt}, {left:.1f} s left: {decision.value}") from error
-    figures.retries += 1
-    time.sleep(pause(attempt, decision, left))
+
+    def __init__(self, database: Counted, deadline: Deadline) -> None:
+        self.uncertain = False
+        self._counted = database
+        self._deadline = deadline
+
+    def carry_out(self, attempt: Callable[[], T], *, idempotent: bool) -> T:
+        """What `attempt` returns, the first time that it does not raise AttemptFailed.
+
+        `idempotent` says that carrying it out twice does what once does; only then is it tried again after its answer
+        was lost. Raises DatabaseUnavailable when the deadline or the attempts run out.
+        """
+        for number in range(1, ATTEMPTS + 1):
+            try:
+                return attempt()
+            except AttemptFailed as error:
+                self.uncertain = self.uncertain or error.decision is Verdict.RETRY_IF_IDEMPOTENT
+                self._wait_for_the_next(number, error, idempotent=idempotent)
+        raise AssertionError("the last attempt returns or raises")
+
+    def _wait_for_the_next(self, number: int, error: AttemptFailed, *, idempotent: bool) -> None:
+        """Return when an attempt after this one (1, 2, …) is safe and there is time for it."""
+        decision, figures, left = error.decision, self._counted.figures, self._deadline.remaining()
+        may_retry = decision in ALWAYS or (decision is Verdict.RETRY_IF_IDEMPOTENT and idempotent)
+        figures.deadline_exceeded += left == 0
+        if not may_retry or number == ATTEMPTS or left == 0:
+            raise DatabaseUnavailable(f"{error} at attempt {number}, {left:.1f} s left: {decision.value}") from error
+        figures.retries += 1
+        time.sleep(pause(number, decision, left))
 
 
 def pause(retry: int, decision: Verdict, left: float) -> float:

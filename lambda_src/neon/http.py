@@ -3,7 +3,6 @@
 import contextlib
 import http.client
 import json
-import logging
 import ssl
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,13 +12,12 @@ from urllib.parse import urlsplit
 
 from lambda_src.database.figures import Figures
 from lambda_src.database.https import Https
+from lambda_src.database.kept import KeptConnection
 from lambda_src.database.liveness import is_silent
-from lambda_src.database.retry import ATTEMPTS, Verdict, verdict, wait_for_the_next
+from lambda_src.database.retry import AttemptFailed, Attempts, Verdict, verdict
 from lambda_src.deadline import Deadline
 from lambda_src.neon.settings import Settings
 from lambda_src.neon.statement import Row, query, rows
-
-logger = logging.getLogger(__name__)
 
 # As Neon's own driver asks, @neondatabase/serverless.
 HEADERS = {"Content-Type": "application/json", "Neon-Raw-Text-Output": "true", "Neon-Array-Mode": "true"}
@@ -36,48 +34,22 @@ class StatementFailed(Exception):
         self.sqlstate = sqlstate
 
 
-class AttemptFailed(Exception):
-    """A request got no result: `decision` is what to do about it."""
-
-    def __init__(self, decision: Verdict, reason: str) -> None:
-        super().__init__(reason)
-        self.decision = decision
-
-
-class Database:
-    """The endpoint that takes statements, over one TLS connection that is kept between requests.
-
-    An execution environment handles one invocation at a time, so one connection is as many as it can use. `figures`
-    counts what has happened since they were last taken.
-    """
+class Database(KeptConnection[Https]):
+    """The endpoint that takes statements, over one TLS connection that is kept between requests."""
 
     def __init__(self, settings: Settings) -> None:
-        self.figures = Figures()
+        super().__init__(settings, Figures())
         self._settings = settings
-        self._connection: Https | None = None
-        self._opened_at = 0.0
-        self._was_connected = False
-
-    def warm_up(self) -> None:
-        """Connect while the function initialises; a failure is logged, and tried again on use."""
-        with contextlib.suppress(OSError):
-            self._connected(Deadline(self._settings.deadline))
 
     @contextlib.contextmanager
     def session(self, deadline: Deadline) -> Iterator["Session"]:
         """What one request may use."""
         yield Session(self, deadline)
 
-    def close(self) -> None:
-        """End the connection, if there is one."""
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
-
     def send(self, body: object, headers: Mapping[str, str], deadline: Deadline) -> Any:
         """What the endpoint answers, as JSON; raises AttemptFailed, or StatementFailed where PostgreSQL refuses."""
         try:
-            connection = self._connected(deadline)
+            connection = self.connection(deadline)
         except OSError as error:
             raise AttemptFailed(Verdict.RECONNECT, f"{type(error).__name__} while connecting") from error
         started = time.monotonic()
@@ -122,49 +94,30 @@ class Database:
         decision = verdict(error, connecting=False, broken=False)
         return error if decision is Verdict.RAISE else AttemptFailed(decision, reason)
 
-    def _connected(self, deadline: Deadline) -> Https:
-        if self._connection is not None and not self._is_usable(self._connection):
-            self.close()
-        if self._connection is None:
-            self._connection = self._connect(deadline)
-        return self._connection
-
-    def _connect(self, deadline: Deadline) -> Https:
-        started = time.monotonic()
-        timeout = min(self._settings.connect_timeout, deadline.remaining())
-        try:
-            endpoint = urlsplit(self._settings.sql_endpoint(timeout))
-            connection = Https(
-                endpoint.hostname or "", endpoint.port, root_bundle=self._settings.root_bundle, timeout=timeout
-            )
-            connection.connect()
-        except OSError as error:
-            logger.warning("connect failed", extra={"error": f"{type(error).__name__}: {error}"})
-            raise
-        finally:
-            self.figures.connect_seconds += time.monotonic() - started
-        self._opened_at = time.monotonic()
-        self.figures.connects += 1
-        self.figures.reconnects += self._was_connected
-        self._was_connected = True
+    def _open(self, deadline: Deadline) -> Https:
+        endpoint = urlsplit(self._settings.sql_endpoint(deadline.remaining()))
+        connection = Https(
+            endpoint.hostname or "",
+            endpoint.port,
+            root_bundle=self._settings.root_bundle,
+            timeout=deadline.remaining(),
+        )
+        connection.connect()
         return connection
 
-    def _is_usable(self, connection: Https) -> bool:
-        if connection.sock is None or time.monotonic() - self._opened_at > self._settings.connection_max_age:
-            return False
-        return is_silent(connection.sock.fileno()) or _is_only_tls(connection)
+    def _end(self, connection: Https) -> None:
+        connection.close()
+
+    def _is_alive(self, connection: Https) -> bool:
+        return connection.sock is not None and (is_silent(connection.sock.fileno()) or _is_only_tls(connection))
 
 
-class Session:
-    """Statements of one request, under one deadline, tried again where that is safe.
-
-    `uncertain` is true once an attempt failed in a way that leaves open whether it was carried out.
-    """
+class Session(Attempts):
+    """Statements of one request."""
 
     def __init__(self, database: Database, deadline: Deadline) -> None:
+        super().__init__(database, deadline)
         self._database = database
-        self._deadline = deadline
-        self.uncertain = False
 
     def one(self, query: LiteralString, parameters: Parameters, *, idempotent: bool) -> Row | None:
         """The first row that a statement returns, or None; see `all`."""
@@ -172,11 +125,10 @@ class Session:
         return found[0] if found else None
 
     def all(self, statement: LiteralString, parameters: Parameters, *, idempotent: bool) -> list[Row]:
-        """The rows that one statement returns, in one round trip.
+        """The rows that one statement returns, in one round trip; see `carry_out`.
 
-        `idempotent` says that carrying the statement out twice does what once does; only then is it sent again after
-        its answer was lost. Raises DatabaseUnavailable when the deadline or the attempts run out, StatementFailed when
-        the statement itself is wrong, NotOverHttp when it needs a session.
+        Raises DatabaseUnavailable, StatementFailed when the statement itself is wrong, NotOverHttp when it needs a
+        session.
         """
         return rows(self._send(query(statement, parameters), {}, idempotent=idempotent))
 
@@ -206,25 +158,7 @@ class Session:
         return [rows(result) for result in answer["results"]]
 
     def _send(self, body: object, headers: Mapping[str, str], *, idempotent: bool) -> Any:
-        for attempt in range(1, ATTEMPTS + 1):
-            try:
-                return self._database.send(body, headers, self._deadline)
-            except AttemptFailed as error:
-                self._after(error, attempt, idempotent=idempotent)
-        raise AssertionError("the last attempt returns or raises")
-
-    def _after(self, error: AttemptFailed, attempt: int, *, idempotent: bool) -> None:
-        """Return when another attempt is safe and there is time for it; raise DatabaseUnavailable otherwise."""
-        self.uncertain = self.uncertain or error.decision is Verdict.RETRY_IF_IDEMPOTENT
-        wait_for_the_next(
-            attempt,
-            error,
-            str(error),
-            error.decision,
-            idempotent=idempotent,
-            deadline=self._deadline,
-            figures=self._database.figures,
-        )
+        return self.carry_out(lambda: self._database.send(body, headers, self._deadline), idempotent=idempotent)
 
 
 def _is_only_tls(connection: Https) -> bool:

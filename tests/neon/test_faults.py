@@ -271,7 +271,7 @@ def test_tickets_of_tls_are_no_goodbye(way, monkeypatch):
     """TLS 1.3 sends them after the handshake: an idle connection can be read, and is as good as before."""
     database = open_database(way, monkeypatch)
     database.warm_up()
-    assert select.select([database._connection.sock], [], [], 5)[0], "no ticket came"
+    assert select.select([database._kept.sock], [], [], 5)[0], "no ticket came"
     assert ask(database) == [(1,)]
     assert database.figures.connects == 1
     database.close()

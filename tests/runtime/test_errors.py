@@ -183,7 +183,7 @@ def test_what_a_request_leaves_open_is_closed_with_it(server, database, left_ope
 def test_a_connection_older_than_its_age_is_replaced(proxy, database, monkeypatch):
     assert ask(database, "SELECT 1") == [(1,)]
     monkeypatch.setenv("DB_CONNECTION_MAX_AGE_SECONDS", "0.000001")
-    database._settings = Settings.from_environment()
+    database._patience = Settings.from_environment()
     assert ask(database, "SELECT 1") == [(1,)]
     assert (database.figures.connects, database.figures.reconnects) == (2, 1)
 
