@@ -170,14 +170,15 @@ def name_server(tmp_path):
     if os.geteuid() != 0:
         pytest.skip("only root may give a process another resolv.conf (mount namespace) and listen on port 53")
     resolv, python = tmp_path / "resolv.conf", tmp_path / "python"
-    resolv.write_text("nameserver 127.0.0.77\n")
+    address = f"127.77.{os.getpid() // 256 % 256}.{os.getpid() % 256}"  # a resolver asks port 53 only
+    resolv.write_text(f"nameserver {address}\n")
     python.write_text(
         f'#!/bin/sh\nexec unshare --mount sh -c \'mount --bind {resolv} /etc/resolv.conf && exec "$0" "$@"\' '
         f'{sys.executable} "$@"\n'
     )
     python.chmod(0o755)
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
-        server.bind(("127.0.0.77", 53))
+        server.bind((address, 53))
         yield server, str(python)
 
 
