@@ -16,6 +16,9 @@ export PATH := $(BIN):$(CURDIR)/node_modules/.bin:$(PATH)
 export CDK_DISABLE_CLI_TELEMETRY := true
 export UV_PYTHON_DOWNLOADS := never
 export UV_LINK_MODE := copy
+# Many short processes: Python and Node.js compile what they load once, also where the machine's environment says no.
+unexport PYTHONDONTWRITEBYTECODE
+export NODE_COMPILE_CACHE := $(CURDIR)/build/node-compile-cache
 
 .PHONY: help setup up status token down test test-fast test-fork check audit synth budget runbook spike drill bench figures snapshot lock
 help: ## this list
