@@ -25,6 +25,7 @@ class Emulation:
         self.state, self.endpoint = state, endpoint
         self.addresses = Addresses()
         self.children = Children(python=python, logs=state / "logs")
+        self._session = boto3.session.Session()
         self._clients: dict[tuple[str, str, str], Any] = {}
         self._lock = threading.Lock()
 
@@ -49,7 +50,7 @@ class Emulation:
         key = (service, internals.region(), internals.account())
         with self._lock:  # making one is not thread-safe, using one is
             if key not in self._clients:
-                self._clients[key] = boto3.session.Session().client(
+                self._clients[key] = self._session.client(
                     service,
                     region_name=key[1],
                     endpoint_url=self.endpoint,
