@@ -29,6 +29,10 @@ HELD_LIMIT = 1024 * 1024  # bytes of a client that waits for a server connection
 # Every message is looked at here: names of the module are found faster than those of a class.
 SYNC, COPY_DATA, TERMINATE = Request.SYNC, Request.COPY_DATA, Request.TERMINATE
 READY, DONE = Answer.READY_FOR_QUERY, (Answer.PARSE_COMPLETE, Answer.CLOSE_COMPLETE)
+# Bytes of a message whose end is waited for: what PostgreSQL refuses for its kind or length, it gets to see at once.
+LONGEST = dict.fromkeys((Request.QUERY, Request.PARSE, Request.BIND, Request.FUNCTION_CALL), 1 << 30) | dict.fromkeys(
+    (SYNC, TERMINATE, Request.FLUSH, Request.CLOSE, Request.DESCRIBE, Request.EXECUTE), 10_000
+)
 COUNTED = frozenset((Request.QUERY, Request.EXECUTE))
 WATCHED = frozenset((READY, *DONE, Answer.ERROR, Answer.PARAMETER_STATUS, Answer.COPY_IN))
 # Without a server connection these mean nothing: libpq sends Flush after a Sync; rows of a COPY that failed come late.
@@ -119,7 +123,7 @@ class Session:
         while size - position >= HEADER:
             kind = data[position]
             end = position + 1 + LENGTH.unpack_from(data, position + 1)[0]
-            if end > size and kind != COPY_DATA and size - position < WHOLE:
+            if end > size and size - position < WHOLE and end - position <= LONGEST.get(kind, 0):
                 break
             if kind == TERMINATE or end - position < HEADER:
                 self._pass_on(data, sent, position)

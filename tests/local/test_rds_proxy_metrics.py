@@ -162,11 +162,11 @@ def test_the_page_is_operated_by_keyboard(stand_in: RunningProxy, browser: Brows
     for _ in range(5):
         browser.press(TAB)
         seen.append(browser.run(f"return {focused}.id || {focused}.querySelector('figcaption')?.textContent"))
-    assert seen == ["span", "pause", "Clients", "Server connections", "Borrow latency"]
+    assert seen == ["span", "pause", "Clients", "Server connections", "Borrow latency in ms"]
     browser.press(HOME + LEFT)
-    assert re.match(r"Borrow latency, \d+ seconds ago: average wait", browser.run(f"return {focused}.ariaLabel"))
+    assert re.match(r"Borrow latency in ms, \d+ seconds ago: average wait", browser.run(f"return {focused}.ariaLabel"))
     browser.press(ESCAPE)
-    assert browser.run(f"return {focused}.ariaLabel").startswith("Borrow latency, now")
+    assert browser.run(f"return {focused}.ariaLabel").startswith("Borrow latency in ms, now")
 
 
 @needs_chromium

@@ -320,6 +320,7 @@ SCRIPTS: dict[str, list[Step]] = {
     "Terminate right behind requests": [(query("SELECT 1") + extended("SELECT 2") + message(Request.TERMINATE), "ZZZ")],
     "Terminate in a transaction": [(query("BEGIN") + query("SELECT 1/0") + message(Request.TERMINATE), "ZZZ")],
     "kinds of messages that do not exist": [(message(ord("Y"), b"abc"), "Z")],
+    "a message of a kind that does not exist, never ended": [(b"Y\0\x7f\xff\xffabc", "Z")],
     "a password that nobody asked for": [(message(Request.PASSWORD, b"abc\0"), "Z")],
     # what pins
     "LISTEN": [
