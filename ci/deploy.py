@@ -47,6 +47,8 @@ def changes_of(cloudformation: Any, stack: str, change_set: str) -> list[Mapping
     if status == "FAILED" and any(each in reason for each in NOTHING):
         cloudformation.delete_change_set(StackName=stack, ChangeSetName=change_set)
         return []
+    if status == "FAILED":
+        raise refusal(f"{stack}: CloudFormation could not prepare the change set {change_set}: {reason}")
     return [change for _, _, changes in found for change in changes]
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from ci.assembly import cdk
 from ci.losses import STATEFUL, Loss, unaccepted
 from ci.refusal import refusal
+from stacks.environments import ENVIRONMENTS
 
 # With --fail-on=destructive the CLI says what it found, one a line; the counts are held to each other.
 FOUND = re.compile(r"Found (\d+) destructive change\(s\)")
@@ -21,7 +22,7 @@ DESTRUCTIVE = re.compile(
     r"(?P<fate>(?:will|may) be (?:replaced|destroyed|orphaned))\b.*$",
     re.MULTILINE,
 )
-MOST_CHARACTERS = 15_000  # of each environment's diff: a comment may have 65,536
+MOST_CHARACTERS = min(15_000, 50_000 // len(ENVIRONMENTS))  # of each environment's diff: a comment may have 65,536
 FENCE = "`````"
 
 

@@ -44,9 +44,27 @@ def test_the_caches_key_changes_with_every_lock_file():
     patterns = re.findall(r"'([^']+)'", re.search(r"hashFiles\((.+?)\)", cache["key"])[1])
     locks = set(re.findall(r"compile \w+ ([\w./-]+\.txt)", (ROOT / "Makefile").read_text()))
     assert len(locks) >= 6
-    for lock in (*locks, "package-lock.json", "Makefile"):
+    of_npm = [path.relative_to(ROOT) for path in ROOT.glob("lambda_src/*/package-lock.json")]
+    for lock in (*locks, *of_npm, "package-lock.json", "Makefile"):
         assert any(Path("/", lock).match(pattern) for pattern in patterns), lock
     assert cache["key"].startswith(cache["restore-keys"])
+
+
+def test_no_job_that_has_credentials_or_makes_what_is_deployed_installs_from_a_cache():
+    """The job `update` executes what nobody has looked at, and could leave something in a cache for those."""
+    found = {path.stem: yaml.safe_load(path.read_text())["jobs"] for path in WORKFLOWS}
+    jobs = {(workflow, name): job for workflow, named in found.items() for name, job in named.items()}
+    cached = {
+        key
+        for key, job in jobs.items()
+        for step in job.get("steps", [])
+        if step.get("with", {}).get("cache") == "true" or "actions/cache" in step.get("uses", "")
+    }
+    assert cached == {("check", "check")}
+    assert jobs["check", "check"]["permissions"] == {"contents": "read"}
+    action = yaml.safe_load((GITHUB / "actions/setup/action.yml").read_text())
+    (cache,) = [step for step in action["runs"]["steps"] if "actions/cache" in step.get("uses", "")]
+    assert (cache["if"], action["inputs"]["cache"]["default"]) == ("inputs.cache == 'true'", "false")
 
 
 def test_each_job_has_a_limit_and_says_what_it_may_do():

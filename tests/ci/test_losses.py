@@ -4,14 +4,16 @@ import os
 import subprocess
 import sys
 
+import boto3
 import pytest
+from botocore.stub import Stubber
 
 from ci.assembly import stacks
-from ci.deploy import losses
+from ci.deploy import changes_of, losses
 from ci.diff import MOST_CHARACTERS, comment, destructive
 from ci.losses import STATEFUL, Loss, accepted, unaccepted
-from stacks.environments import SERVICE
 from tests.conftest import ROOT
+from tests.environments import SERVICE
 
 PROGRAM = """
 import json, sys
@@ -22,9 +24,9 @@ import aws_cdk as cdk
 from aws_cdk import aws_dynamodb as dynamodb
 
 from stacks.config import Environment, Function, RdsPostgres
-from stacks.environments import SERVICE
 from stacks.runtime import this_machine
 from stacks.stage import EnvironmentStage
+from tests.environments import SERVICE
 
 context = {**json.loads(Path("cdk.json").read_text())["context"], "aws:cdk:bundling-stacks": []}
 dev = Environment(
@@ -163,6 +165,17 @@ def test_of_a_change_set_only_what_holds_state_is_a_loss():
     }
 
 
+def test_a_change_set_that_could_not_be_prepared_is_not_nothing_to_do():
+    client = boto3.client("cloudformation", region_name="eu-west-1", **ANYBODY)
+    answers = Stubber(client)
+    answer = {"Status": "FAILED", "StatusReason": "no such role"}
+    answers.add_response("describe_change_set", answer, {"StackName": "a-data", "ChangeSetName": "first"})
+    with answers, pytest.raises(SystemExit, match=r"a-data: CloudFormation could not prepare .* first: no such role"):
+        changes_of(client, "a-data", "first")
+    client.close()
+
+
+ANYBODY = {"aws_access_key_id": "nobody", "aws_secret_access_key": "none"}
 LOSS = Loss("shop-prod-data", "DatabaseInstanceAA8A5FDE", "AWS::RDS::DBInstance", "will be replaced")
 
 

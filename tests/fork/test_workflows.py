@@ -14,8 +14,8 @@ from botocore.exceptions import ClientError
 from ci.assembly import STACK
 from ci.environments import account_variable, matrix
 from local.up.aws import ACCOUNT, Account
-from stacks.environments import DEV, ENVIRONMENTS
 from tests.conftest import ROOT
+from tests.environments import DEV, ENVIRONMENTS
 from tests.fork.workflows import Runner, credentials, jobs, path_with
 from tests.local.aws_emulator import running_emulator
 
@@ -48,7 +48,7 @@ app.synth()
 @pytest.fixture(scope="module")
 def account(tmp_path_factory):
     with running_emulator(tmp_path_factory.mktemp("workflows")) as emulator:
-        yield Account(int(emulator.endpoint.rpartition(":")[2]), emulator.state)
+        yield Account(int(emulator.endpoint.rpartition(":")[2]), emulator.state, DEV)
 
 
 @pytest.fixture(scope="module")
@@ -59,6 +59,7 @@ def runner(account, tmp_path_factory):
         shutil.copy2(ROOT / name, checkout)
     for name in ("ci", "stacks", ".github", ".ci"):
         shutil.copytree(ROOT / name, checkout / name, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "tests" / "environments.py", checkout / "stacks")
     for name in (".venv", ".venv-emulator", "node_modules", "requirements-node.txt", "local", "lambda_src"):
         (checkout / name).symlink_to(ROOT / name)
     (checkout / "app.py").write_text(APP)
@@ -227,13 +228,19 @@ def test_the_role_that_reads_deploys_nothing(runner, deployed, another_table):
 
 
 def test_the_comment_of_all_environments_is_one_and_is_edited(runner, tmp_path):
-    path = path_with(tmp_path / "bin", gh='echo "gh $@"; cat comment.md')
+    # The list of comments is what the file says; everything else that is asked of gh is printed.
+    path = path_with(tmp_path / "bin", gh='case "$*" in *--paginate*) cat ids;; *) echo "gh $*"; cat comment.md;; esac')
     there = Runner(tmp_path, REPOSITORY, {"PATH": path}, runner.executed)
     (tmp_path / "comments").mkdir()
     for name in ("dev", "prod"):
         (tmp_path / "comments" / f"{name}.md").write_text(f"### {name}\n")
-    result = there.run("diff", "comment", github={"event": {"pull_request": {"number": 5}}})
-    assert result.output == "gh pr comment 5 --edit-last --create-if-none --body-file comment.md\n### dev\n### prod\n"
+    text = "<!-- diff -->\n### dev\n### prod\n"
+    github = {"repository": "octo/repo", "event": {"pull_request": {"number": 5}}}
+    (tmp_path / "ids").write_text("")
+    assert there.run("diff", "comment", github=github).output == f"gh pr comment 5 --body-file comment.md\n{text}"
+    (tmp_path / "ids").write_text("71\n72\n")
+    edited = "gh api --silent --method PATCH repos/octo/repo/issues/comments/71 --field body=@comment.md"
+    assert there.run("diff", "comment", github=github).output == f"{edited}\n{text}"
 
 
 def test_a_push_runs_the_static_gate_and_the_tests(runner, tmp_path):
@@ -251,7 +258,8 @@ def test_an_update_moves_library_and_cli_together_and_is_proposed_as_a_branch(ru
     origin, checkout = tmp_path / "origin.git", tmp_path / "checkout"
     git(tmp_path, "init", "--quiet", "--bare", "--initial-branch=main", str(origin))
     git(tmp_path, "clone", "--quiet", str(origin), str(checkout))
-    shutil.copytree(ROOT / "ci", checkout / "ci", ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("ci", "stacks"):
+        shutil.copytree(ROOT / name, checkout / name, ignore=shutil.ignore_patterns("__pycache__"))
     project, package = ((ROOT / name).read_text() for name in ("pyproject.toml", "package.json"))
     (checkout / "pyproject.toml").write_text(re.sub(r"aws-cdk-lib==[\d.]+", "aws-cdk-lib==2.260.0", project))
     old = json.loads(package)
@@ -262,8 +270,11 @@ def test_an_update_moves_library_and_cli_together_and_is_proposed_as_a_branch(ru
     git(checkout, "add", ".")
     git(checkout, "commit", "--quiet", "-m", "first")
     git(checkout, "push", "--quiet", "origin", "HEAD:main")
-    path = path_with(tmp_path / "bin", make='echo "make $@"', gh='echo "gh $@"; test "$2" != view')
-    there = Runner(checkout, REPOSITORY, {**os.environ, "PATH": path}, runner.executed)
+    path = path_with(
+        tmp_path / "bin", make='echo "make $@"; touch "new-$1"', gh='test "$2" = list && echo 0 || echo "gh $@"'
+    )
+    variables = {**os.environ, "PATH": path, "RUNNER_TEMP": str(checkout)}
+    there = Runner(checkout, REPOSITORY, variables, runner.executed)
 
     result = there.run("update", "update")
     if result.status != 0 and "ended with" in result.output and not os.environ.get("CI"):
@@ -271,13 +282,14 @@ def test_an_update_moves_library_and_cli_together_and_is_proposed_as_a_branch(ru
         pytest.skip(f"the registries are not reachable from here: {result.output[-200:]}")
     assert result.status == 0, result.output
     assert "make lock\nmake synth snapshot runbook\n" in result.output
-    git(checkout, "checkout", "--quiet", "--", ".")
+    git(checkout, "reset", "--quiet", "--hard")
 
     result = there.run("update", "propose")
     assert result.status == 0, result.output
     assert "gh pr create --head update" in result.output
     assert "gh workflow run check.yml --ref update" in result.output
     assert "aws-cdk-lib==2.260.0" not in git(origin, "show", "update:pyproject.toml")
+    assert git(origin, "ls-tree", "--name-only", "update", "new-lock", "new-synth") == "new-lock\nnew-synth\n"
     cli = json.loads(git(origin, "show", "update:package.json"))["dependencies"]["aws-cdk"]
     assert cli.startswith("2.")
     assert cli != "2.1140.0"
