@@ -6,6 +6,7 @@ from typing import Any
 from aws_cdk import App, Validations
 from cdk_nag import AwsSolutionsChecks, ServerlessChecks
 
+from stacks.checks.assembly import production_by_name
 from stacks.checks.plugin import ProxyChecks
 from stacks.config import Environment
 from stacks.deployment import DeploymentStage
@@ -27,8 +28,15 @@ def build(
         EnvironmentStage(app, environment=environment)
     if repository is not None:
         DeploymentStage(app, repository=repository, environments=each_once)
-    Validations.of(app).add_plugins(AwsSolutionsChecks(app), ServerlessChecks(app), ProxyChecks(app))
+    Validations.of(app).add_plugins(
+        AwsSolutionsChecks(app), ServerlessChecks(app), ProxyChecks(app, production=production)
+    )
     return app
+
+
+def production(path: str) -> bool:
+    """Whether a stack is production's. One whose name says nothing is not: `prod` is the name that means something."""
+    return production_by_name(path) is True
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The environment `local`, deployed by the real CDK CLI to a local AWS of its own, for as long as a block runs."""
+"""The environment `local` on PostgreSQL, deployed by the real CDK CLI to a local AWS, for as long as a block runs."""
 
 import contextlib
 import json
@@ -17,6 +17,7 @@ from botocore.config import Config
 
 from local.up import processes
 from local.up.aws import ACCESS_KEY, API_HANDLER, SECRET, Account
+from local.up.options import POSTGRES
 
 ROOT = Path(__file__).parents[1]
 READ_SECONDS = 120
@@ -25,7 +26,7 @@ STEP = re.compile(r"^  .* s$")  # what `local.up` prints of a step that is done
 
 @contextlib.contextmanager
 def deployed(state: Path, *, app: str | None = None) -> Iterator[Account]:
-    """Deploy, and take everything down at the end. `app` is the command of another CDK app than that of cdk.json.
+    """Deploy, and take everything down at the end. `app` is the command of another CDK app.
 
     Raises RuntimeError with what was printed when it does not come up.
     """
@@ -91,7 +92,7 @@ def route_event(method: str, route: str, tenant: str, body: object = None) -> di
 
 
 def _up(state: Path, port: int, app: str | None) -> None:
-    words = ["--port", str(port), *(["--app", app] if app else [])]
+    words = ["--port", str(port), "--store", POSTGRES, *(["--app", app] if app else [])]
     with _command(state, "up", *words) as process:
         printed = []
         for line in process.stdout or ():

@@ -1,9 +1,7 @@
 """The environments of this service: the one file that a fork edits."""
 
-from dataclasses import replace
-
 from stacks.config import Environment, Function, Pool, RdsPostgres
-from stacks.runtime import this_machine
+from stacks.local import on_this_machine
 
 SERVICE = "headroom"  # the first part of every name; two services share an account when theirs differ
 REGION = "eu-west-1"
@@ -58,13 +56,6 @@ PROD = Environment(
     api=Function(reserved_concurrency=50, seconds=0.080, seconds_in_database=0.020),
 )
 
-# dev, but for what one machine forces: its interpreter and architecture, a port that no PostgreSQL on it listens on,
-# and max_connections, which no instance class decides here: those that dev counts on.
-LOCAL = replace(
-    DEV,
-    name="local",
-    runtime=this_machine(),
-    store=replace(DEV.store, port=54320, max_connections=DEV.budget.max_connections),
-)
+LOCAL = on_this_machine(DEV)  # what `make up` deploys; another environment than dev is as good
 
 ENVIRONMENTS = (DEV, STAGING, PROD, LOCAL)

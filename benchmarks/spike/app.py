@@ -1,16 +1,18 @@
-"""The app with one environment: `local`, with more reserved concurrency; deployed by `make spike`."""
+"""The app with one environment: `local` on PostgreSQL, with more reserved concurrency; deployed by `make spike`."""
 
 import sys
 from dataclasses import replace
 
 from app import build
-from stacks.environments import LOCAL
+from local.up.options import POSTGRES, local
 
 
 def main() -> None:
     """Synthesise with the reserved concurrency that the command line gives."""
     reserved = int(sys.argv[1])
-    build([replace(LOCAL, api=replace(LOCAL.api, reserved_concurrency=reserved))]).synth()
+    environment = local(POSTGRES)
+    api = replace(environment.api, reserved_concurrency=reserved)
+    build([replace(environment, api=api)], repository=None).synth()
 
 
 if __name__ == "__main__":

@@ -16,7 +16,6 @@ import psycopg
 from psycopg import sql
 
 from local.debian import require
-from local.neon.environment import SECRET
 from local.neon.servers import Neon
 from local.postgres.server import SUPERUSER, Server, binaries
 
@@ -26,12 +25,14 @@ MAX_CONNECTIONS = "104"  # of Neon's smallest compute
 
 @dataclass(frozen=True, kw_only=True)
 class Project:
-    """What standard input describes, as one JSON object: folders, and the local AWS."""
+    """What standard input describes, as one JSON object: folders, the local AWS, and where the URLs belong there."""
 
     state: str
     certificates: str
     endpoint: str
     region: str
+    secret_name: str
+    migrations_secret_name: str | None
 
 
 def main() -> None:
@@ -89,10 +90,11 @@ def _tell(project: Project, neon: Neon, password: str) -> None:
         aws_access_key_id="test",
         aws_secret_access_key="test",  # noqa: S106 (the local AWS's administrator)
     )
-    try:
-        client.create_secret(Name=SECRET, SecretString=json.dumps(value))
-    except client.exceptions.ResourceExistsException:
-        client.put_secret_value(SecretId=SECRET, SecretString=json.dumps(value))
+    for name in filter(None, (project.secret_name, project.migrations_secret_name)):
+        try:
+            client.create_secret(Name=name, SecretString=json.dumps(value))
+        except client.exceptions.ResourceExistsException:
+            client.put_secret_value(SecretId=name, SecretString=json.dumps(value))
 
 
 if __name__ == "__main__":

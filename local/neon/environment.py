@@ -2,5 +2,4 @@
 
 from stacks.options.neon import Neon
 
-SECRET = "local/neon"  # noqa: S105 (its name)
-CHANGES = {"store": Neon(secret_name=SECRET)}
+CHANGES = {"store": Neon(secret_name="local/neon")}  # noqa: S106 (its name)

@@ -16,7 +16,6 @@ from pathlib import Path
 import boto3
 
 from local.debian import require
-from local.planetscale.environment import SECRETS
 from local.planetscale.mariadb import PACKAGE, PROGRAM, Instance, Server
 
 ADDRESS, DATABASE = "127.0.0.1", "projects"
@@ -25,12 +24,14 @@ LOOK_SECONDS = 0.5  # between two looks whether MariaDB is still there
 
 @dataclass(frozen=True, kw_only=True)
 class Description:
-    """What standard input says, as one JSON object: folders, and the local AWS."""
+    """What standard input says, as one JSON object: folders, the local AWS, and where the URLs belong there."""
 
     state: str
     certificates: str
     endpoint: str
     region: str
+    secret_name: str
+    migrations_secret_name: str | None
 
 
 def main() -> None:
@@ -72,7 +73,9 @@ def _put_urls(description: Description, instance: Instance) -> None:
         aws_access_key_id="test",
         aws_secret_access_key="test",  # noqa: S106 (the local AWS's administrator)
     )
-    for user, name in SECRETS.items():
+    migrations = description.migrations_secret_name
+    users = {"application": description.secret_name, "migrator": migrations}
+    for user, name in (users if migrations else {"migrator": description.secret_name}).items():
         password: str = getattr(instance, user)
         url = f"mysql://{user}:{password}@{instance.address}:{instance.port}/{instance.database}"
         try:

@@ -2,5 +2,5 @@
 
 from stacks.options.planetscale import PlanetScale
 
-SECRETS = {"application": "local/planetscale", "migrator": "local/planetscale/migrations"}
-CHANGES = {"store": PlanetScale(secret_name=SECRETS["application"], migrations_secret_name=SECRETS["migrator"])}
+NAME = "local/planetscale"
+CHANGES = {"store": PlanetScale(secret_name=NAME, migrations_secret_name=f"{NAME}/migrations")}

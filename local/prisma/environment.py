@@ -1,7 +1,5 @@
 """The environment `local` with the function on Prisma, for `make up STORE=prisma`."""
 
-from dataclasses import replace
+from stacks.config import Function
 
-from stacks.environments import LOCAL
-
-CHANGES = {"api": replace(LOCAL.api, runtime="prisma", connect_timeout_seconds=3, deadline_seconds=4)}
+CHANGES = {"api": Function(reserved_concurrency=5, runtime="prisma", connect_timeout_seconds=3, deadline_seconds=4)}

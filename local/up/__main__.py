@@ -29,7 +29,8 @@ def main() -> None:
     parser.add_argument("command", choices=["up", "status", "token", "down"])
     parser.add_argument("--port", type=int, default=4566, help="loopback port of the local AWS (default: 4566)")
     parser.add_argument("--state", type=Path, default=ROOT / "build" / "local", help="folder for data and logs")
-    parser.add_argument("--store", choices=STORES, default=POSTGRES, help=f"database (default: {POSTGRES})")
+    own = options.own() or POSTGRES
+    parser.add_argument("--store", choices=STORES, default=own, help=f"database (default: {own})")
     parser.add_argument("--app", help="command of another CDK app to deploy (default: the one in cdk.json)")
     given = parser.parse_args()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # end in order, as for Ctrl-C
@@ -61,13 +62,13 @@ class LocalRun:
         self._lock = state / "up.lock"
         self._store = state / "store"
 
-    def up(self, port: int, app: str | None = None, store: str = POSTGRES) -> None:
+    def up(self, port: int, app: str | None, store: str) -> None:
         """Start the local AWS unless it runs, deploy to it, and say how to use it. Leaves it running."""
         with self._alone():
             running = processes.load(self._emulator)
             if running is not None and (deployed := self._store.read_text()) != store:
                 raise StepFailed(f"the database here is {deployed}: `make down` first, then `make up STORE={store}`")
-            if app is None and store != POSTGRES:
+            if app is None and store != options.own():  # its own is in the app that cdk.json names
                 app = f"{sys.executable} -m local.up.app {store}"
             self._store.write_text(store)
             account = aws.Account(port if running is None else aws.port_of(running), self._state)

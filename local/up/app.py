@@ -6,4 +6,4 @@ from app import build
 from local.up.options import local
 
 if __name__ == "__main__":
-    build([local(sys.argv[1])]).synth()
+    build([local(sys.argv[1])], repository=None).synth()

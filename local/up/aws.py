@@ -16,6 +16,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from lambda_src.database import iam_token
 from local.up.steps import StepFailed
+from stacks.config import Environment
 from stacks.environments import LOCAL
 
 ACCOUNT = "000000000000"
@@ -25,12 +26,13 @@ ACCESS_KEY, SECRET = "test", "test"  # the emulator's administrator
 
 
 class Account:
-    """The account that the emulator on a loopback port stands for."""
+    """The account that the emulator on a loopback port stands for, in the region of an environment."""
 
-    def __init__(self, port: int, state: Path) -> None:
+    def __init__(self, port: int, state: Path, environment: Environment[Any] = LOCAL) -> None:
         self.port = port
         self.endpoint = f"http://127.0.0.1:{port}"
-        self.region = LOCAL.region
+        self.region = environment.region
+        self.prefix = environment.prefix
         self.outputs_file = state / "outputs.json"
         self.state = state
 
@@ -82,7 +84,7 @@ class Account:
     def function_variables(self) -> dict[str, str]:
         """The environment variables of the deployed function that answers the API."""
         functions = self.client("lambda").list_functions()["Functions"]
-        name = f"{LOCAL.prefix}-service-Projects"  # what CloudFormation makes of its place in the stack
+        name = f"{self.prefix}-service-Projects"  # what CloudFormation makes of its place in the stack
         (function,) = [found for found in functions if found["FunctionName"].startswith(name)]
         variables: dict[str, str] = function["Environment"]["Variables"]
         return variables
@@ -99,12 +101,12 @@ class Account:
     def database_socket(self) -> Path:
         """The folder of the Unix socket of the PostgreSQL that is the deployed DB instance."""
         instances = self.client("rds").describe_db_instances()["DBInstances"]
-        (instance,) = [each for each in instances if each["DBInstanceIdentifier"].startswith(f"{LOCAL.prefix}-")]
+        (instance,) = [each for each in instances if each["DBInstanceIdentifier"].startswith(f"{self.prefix}-")]
         return (self.state / "rds" / str(instance["DBInstanceIdentifier"]) / "socket").resolve()
 
     def proxy_page(self) -> str | None:
         """Where the stand-in for RDS Proxy shows what it does, live; it says so when it is ready."""
-        for log in (self.state / "logs").glob(f"rds-proxy-{LOCAL.prefix}-*.log"):
+        for log in (self.state / "logs").glob(f"rds-proxy-{self.prefix}-*.log"):
             for line in log.read_text(errors="replace").splitlines():
                 if line.startswith('{"ready": true'):
                     page: str | None = json.loads(line).get("metrics")

@@ -28,11 +28,14 @@ class Counterpart:
         """Start it, unless it runs, or the store needs none; StepFailed when it does not get ready."""
         if self._module is None or processes.load(self._saved):
             return
+        store = options.local(self._store).store
         description = {
             "state": str(self._state),
             "certificates": str(self._state / "certificates"),
             "endpoint": account.endpoint,
             "region": account.region,
+            "secret_name": store.secret_name,
+            "migrations_secret_name": store.migrations_secret_name,
         }
         with step(f"local {self._store}", self._log):
             command = [sys.executable, "-m", self._module]

@@ -6,21 +6,46 @@ database outside AWS. `ask.py` has the command that asks the database, where no 
 
 from dataclasses import replace
 from importlib import import_module
-from typing import Any, cast
+from typing import Any
 
 from local.up.aws import Account
 from stacks import options
-from stacks.config import Environment
+from stacks.config import Environment, Function, RdsPostgres, Throttle
 from stacks.environments import LOCAL
+from stacks.local import on_this_machine
 
-POSTGRES = "postgres"  # what `local` itself is on, in the app that cdk.json names; the others are of local.up.app
+POSTGRES = "postgres"
 STORES = (POSTGRES, *options.parts("local", "environment"))
+# What `local` is with another store than its own: small enough for one machine, whatever its environment reserves.
+SMALL: dict[str, Any] = {
+    "store": RdsPostgres(instance="t4g.micro"),
+    "api": Function(reserved_concurrency=5),
+    "throttle": Throttle(),
+    "account_concurrency": None,
+}
+
+
+def own() -> str | None:
+    """The one of these stores that the environment `local` is on; None where nothing here stands in for its store."""
+    environment: Environment[Any] = LOCAL
+    for store in STORES:
+        found = SMALL | _changes(store)
+        runs = found["api"].runtime == environment.api.runtime or not isinstance(environment.store, RdsPostgres)
+        if type(found["store"]) is type(environment.store) and runs:
+            return store
+    return None
 
 
 def local(store: str) -> Environment[Any]:
-    """The environment `local`, with an option's changes."""
-    module = options.parts("local", "environment")[store]
-    return replace(cast("Environment[Any]", LOCAL), **import_module(module).CHANGES)
+    """The environment `local` on a store: as it is, or, where it is on another, a small one."""
+    environment: Environment[Any] = LOCAL
+    return environment if store == own() else on_this_machine(replace(environment, **SMALL | _changes(store)))
+
+
+def _changes(store: str) -> dict[str, Any]:
+    module = options.parts("local", "environment").get(store)
+    changes: dict[str, Any] = import_module(module).CHANGES if module else {}
+    return changes
 
 
 def counterpart(store: str) -> str | None:

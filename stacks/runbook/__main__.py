@@ -28,12 +28,14 @@ def documents(templates: Templates) -> dict[str, str]:
     """Everything that is generated, by its path; `templates` are those of the environments."""
     readme = (ROOT / "README.md").read_text()
     readme = filled(readme, "environments", indexes.environments(ENVIRONMENTS))
+    readme = filled(readme, "architecture", indexes.architecture(ENVIRONMENTS))
     readme = filled(readme, "figures", figures(json.loads((DOCS / "figures.json").read_text())))
     texts = {
         "README.md": readme,
         "docs/api.html": api_page.page((DOCS / "openapi.yaml").read_text()),
         "docs/decisions/README.md": indexes.decisions(DOCS / "decisions"),
         "docs/options/README.md": indexes.options(DOCS / "options"),
+        "docs/security.md": filled((DOCS / "security.md").read_text(), "statements", indexes.statements(ENVIRONMENTS)),
         **of_environments(ENVIRONMENTS),
     }
     for environment in ENVIRONMENTS:

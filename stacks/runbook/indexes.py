@@ -27,7 +27,7 @@ def environments(found: Iterable[Environment[Any]]) -> str:
     """README.md's table of environments."""
     rows = [
         (
-            code(each.name),
+            f"[{code(each.name)}](docs/environments/{each.name}.md)",
             each.region,
             _database(each.store),
             str(each.api.reserved_concurrency),
@@ -36,6 +36,18 @@ def environments(found: Iterable[Environment[Any]]) -> str:
         for each in found
     ]
     return table(("environment", "region", "database", "reserved concurrency", "kept when its stack goes"), rows)
+
+
+def architecture(found: Iterable[Environment[Any]]) -> str:
+    """README.md's picture: of the first environment that has one."""
+    names = [each.name for each in found if isinstance(each.store, RdsPostgres)]
+    what = "from the HTTP API over a function and RDS Proxy to PostgreSQL"
+    return "".join(f"![{name}: {what}](docs/environments/{name}-architecture.svg)" for name in names[:1])
+
+
+def statements(found: Iterable[Environment[Any]]) -> str:
+    """docs/security.md's links to the statements of every environment that is deployed to AWS."""
+    return ", ".join(f"[{each.name}](environments/{each.name}-iam.md)" for each in found if each.name != "local")
 
 
 def _database(store: object) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 
 from aws_cdk import App, Environment, Stage
 
-from stacks.checks.assembly import load, production_by_name
+from stacks.checks.assembly import Production, load, production_by_name
 from stacks.checks.catalogue import check, severity_of
 from stacks.checks.catalogue import stages as grouped
 from stacks.checks.rule import Finding
@@ -78,21 +78,21 @@ def build(app: App, case: Case) -> Stage:
     return stage
 
 
-def templates(stage: Stage) -> list[Template]:
+def templates(stage: Stage, production: Production = production_by_name) -> list[Template]:
     """What a stage's synthesis wrote. A stage's own synthesis runs no validation, so this is quick."""
-    return list(read(Path(stage.synth().directory)))
+    return list(read(Path(stage.synth().directory), production))
 
 
-def read(assembly: Path) -> Iterator[Template]:
+def read(assembly: Path, production: Production = production_by_name) -> Iterator[Template]:
     """The templates of an assembly and those in it, as the plugin gets them."""
     for artifact in json.loads((assembly / "manifest.json").read_text())["artifacts"].values():
         if artifact["type"] == "aws:cloudformation:stack":
             account, region = artifact["environment"].removeprefix("aws://").split("/")
             path = str(assembly / artifact["properties"]["templateFile"])
             known = (region if "-" in region[3:] else None, account if account.isdigit() else None)
-            yield load(path, artifact["displayName"], production_by_name, *known)
+            yield load(path, artifact["displayName"], production, *known)
         elif artifact["type"] == "cdk:cloud-assembly":
-            yield from read(assembly / artifact["properties"]["directoryName"])
+            yield from read(assembly / artifact["properties"]["directoryName"], production)
 
 
 def findings(stage: Stage, today: date = TODAY) -> list[Finding]:

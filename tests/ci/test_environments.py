@@ -6,8 +6,9 @@ from dataclasses import replace
 import pytest
 
 from ci.environments import account_variable, main, matrix
-from stacks.environments import DEV, ENVIRONMENTS
+from stacks.environments import ENVIRONMENTS
 from stacks.runtime import this_machine
+from tests.environments import DEV
 
 ACCOUNTS = {account_variable(each.name): f"{number:012}" for number, each in enumerate(ENVIRONMENTS, start=1)}
 

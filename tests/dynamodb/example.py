@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from stacks.environments import DEV
 from stacks.options.dynamodb import DynamoDb
+from tests.environments import DEV
 
 EXAMPLE = replace(DEV, name="dynamodb", store=DynamoDb(max_read_request_units=400, max_write_request_units=200))

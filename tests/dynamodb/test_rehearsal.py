@@ -83,7 +83,7 @@ def test_a_second_run_keeps_the_projects(on_a_table):
 
 
 def test_another_database_is_not_deployed_over_this_one(on_a_table):
-    code, output = on_a_table("up")
+    code, output = on_a_table("up", "--store", "postgres")
     assert code == 1
     assert "the database here is dynamodb: `make down` first, then `make up STORE=postgres`" in output
     assert "Traceback" not in output

@@ -1,6 +1,6 @@
 import pytest
 
-from .synthesis import FIXED, REPOSITORY, synthesize, templates
+from .synthesis import FIXED, OWN, REPOSITORY, synthesize, templates
 
 
 @pytest.fixture(scope="session")
@@ -12,6 +12,17 @@ def app(tmp_path_factory):
 @pytest.fixture(scope="session")
 def synthesized(app):
     return templates(app)
+
+
+@pytest.fixture(scope="session")
+def own_app(app, tmp_path_factory):
+    """The app with the environments of stacks/environments.py, which are others in a fork."""
+    return app if OWN == FIXED else synthesize(tmp_path_factory.mktemp("own"), OWN, repository=REPOSITORY)
+
+
+@pytest.fixture(scope="session")
+def own(own_app):
+    return templates(own_app)
 
 
 @pytest.fixture(params=[each.name for each in FIXED])

@@ -8,7 +8,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from .synthesis import FIXED, OPTIONS, Json, Templates, deployment_templates, synthesize, templates
+from .synthesis import OPTIONS, OWN, Json, Templates, deployment_templates, synthesize, templates
 from .table_changes import refused_changes
 
 DIRECTORY = Path(__file__).parent / "snapshots"
@@ -46,7 +46,7 @@ def texts(synthesized: Templates) -> dict[str, str]:
     return {f"{environment}-{stack}.json": render(each) for (environment, stack), each in synthesized.items()}
 
 
-def write(directory: Path = DIRECTORY, environments=FIXED) -> list[str]:
+def write(directory: Path = DIRECTORY, environments=OWN) -> list[str]:
     """Make the folder say what the templates of environments say now; returns the names of the files that changed.
 
     Writes nothing, and ends the program with the reason, when CloudFormation could not make the change.

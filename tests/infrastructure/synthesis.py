@@ -11,16 +11,20 @@ from aws_cdk.assertions import Template
 
 from app import build
 from stacks import options
-from stacks.config import on_postgres
 from stacks.deployment import DeploymentStage
 from stacks.environments import ENVIRONMENTS
 from stacks.runtime import Runtime
 from stacks.stage import EnvironmentStage
+from tests import environments as samples
 
 ROOT = Path(__file__).parents[2]
 # A machine that differs from AWS in both: nothing in the templates may depend on the one that runs the tests.
 MACHINE = Runtime(python="3.12", architecture="x86_64")
-FIXED = tuple(replace(each, runtime=MACHINE) if each.name == "local" else each for each in on_postgres(ENVIRONMENTS))
+# The environments that the tests are about, and those of stacks/environments.py: a fork's own, on any store.
+FIXED, OWN = (
+    tuple(replace(each, runtime=MACHINE) if each.name == "local" else each for each in environments)
+    for environments in (samples.ENVIRONMENTS, ENVIRONMENTS)
+)
 # An environment of each option that has one as an example.
 OPTIONS = [import_module(module).EXAMPLE for module in options.parts("tests", "example").values()]
 STACKS = ("data", "service")
@@ -41,8 +45,8 @@ def synthesize(outdir: Path, environments=FIXED, repository: str | None = None) 
 
 
 def deployment_templates() -> Templates:
-    """The templates of who may deploy, as they are once stacks/environments.py names a repository."""
-    stage = DeploymentStage(App(context=context()), repository=REPOSITORY, environments=ENVIRONMENTS)
+    """The templates of who may deploy, as they are once a repository is named."""
+    stage = DeploymentStage(App(context=context()), repository=REPOSITORY, environments=samples.ENVIRONMENTS)
     stacks = {"provider": stage.provider, **stage.roles}
     return {("deployment", name): Template.from_stack(stack).to_json() for name, stack in stacks.items()}
 

@@ -12,10 +12,10 @@ from stacks import bundling
 from stacks.bundling import bundle, content_hash, interpreter_for, shipped_code
 from stacks.runtime import PYTHON_VERSIONS, Runtime, this_machine
 
-from .synthesis import FIXED
+from .synthesis import OWN
 
 MACHINES = {"x86_64": 62, "arm64": 183}  # e_machine of the ELF header
-SHIPPED = sorted({each.runtime for each in FIXED} | {this_machine()}, key=str)
+SHIPPED = sorted({each.runtime for each in OWN} | {this_machine()}, key=str)
 
 
 @pytest.fixture(scope="module", params=SHIPPED, ids=lambda each: f"{each.python}-{each.architecture}")

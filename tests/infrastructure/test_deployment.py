@@ -7,7 +7,7 @@ from aws_cdk import App
 
 from app import build
 from stacks.deployment import AUDIENCE, ISSUER, DeploymentStage
-from stacks.environments import ENVIRONMENTS, SERVICE
+from tests.environments import ENVIRONMENTS, SERVICE
 
 from .snapshots import DIRECTORY_OF_DEPLOYMENT, differences, texts
 from .synthesis import REPOSITORY, context, deployment_templates, of_type
@@ -31,7 +31,7 @@ def test_the_templates_are_those_that_were_reviewed(found):
 
 
 def test_there_is_nothing_of_it_until_a_repository_is_named():
-    app = build(ENVIRONMENTS[:1], context={**context(), "aws:cdk:bundling-stacks": []})
+    app = build(ENVIRONMENTS[:1], repository=None, context={**context(), "aws:cdk:bundling-stacks": []})
     assert app.node.try_find_child("deployment") is None
 
 

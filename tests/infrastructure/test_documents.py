@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
@@ -12,29 +13,34 @@ from pathlib import Path
 import pytest
 
 from stacks import budget as budget_package
+from stacks import environments as own
 from stacks.budget import __main__ as terminal
 from stacks.budget import costs, prices
 from stacks.budget.instance_classes import instance_class
 from stacks.budget.report import Estimate, columns
 from stacks.budget.summary import ladder, plain
 from stacks.capacity import Budget
-from stacks.config import on_postgres
 from stacks.documents import report
-from stacks.environments import ENVIRONMENTS
-from stacks.runbook.__main__ import documents, main, stale, write
+from stacks.runbook.__main__ import documents, main, of_environments, stale, write
 from stacks.runbook.pages import slug
 from stacks.runbook.picture import picture
 from stacks.runbook.templates import synthesized
 from stacks.runbook.texts import ERRORS, PAGES
+from tests.environments import DEV, ENVIRONMENTS, PROD
 
 ROOT = Path(__file__).parents[2]
-PROD = next(each for each in ENVIRONMENTS if each.name == "prod")
-DEV = next(each for each in ENVIRONMENTS if each.name == "dev")
 
 
 @pytest.fixture(scope="module")
 def texts():
-    return documents(synthesized(ENVIRONMENTS))
+    """What is generated of this project."""
+    return documents(synthesized(own.ENVIRONMENTS))
+
+
+@pytest.fixture(scope="module")
+def pages():
+    """The pages of the environments that these tests are about."""
+    return of_environments(ENVIRONMENTS)
 
 
 def test_the_documents_are_what_the_environments_say(texts):
@@ -42,7 +48,7 @@ def test_the_documents_are_what_the_environments_say(texts):
 
 
 def test_every_environment_has_a_page_and_a_picture(texts):
-    for environment in ENVIRONMENTS:
+    for environment in own.ENVIRONMENTS:
         assert {f"docs/environments/{environment.name}.{kind}" for kind in ("md", "svg")} <= texts.keys()
 
 
@@ -61,9 +67,9 @@ def test_a_check_changes_nothing(capsys):
     assert {path: path.stat().st_mtime_ns for path in (ROOT / "docs").rglob("*")} == before
 
 
-def test_every_number_of_the_budget_is_on_the_page(texts):
-    for environment in on_postgres(ENVIRONMENTS):
-        text = texts[f"docs/environments/{environment.name}.md"]
+def test_every_number_of_the_budget_is_on_the_page(pages):
+    for environment in ENVIRONMENTS:
+        text = pages[f"docs/environments/{environment.name}.md"]
         for row in (row for rows in report(environment).tables().values() for row in rows):
             assert f"| `{row.name}` | {row.value} | {row.meaning} |" in text
 
@@ -125,8 +131,8 @@ def test_a_larger_class_costs_in_proportion():
     assert larger.dollars == pytest.approx(8 * large.dollars)
 
 
-def test_the_estimate_says_of_when_and_where_its_prices_are_and_which_are_not_verified(texts):
-    text = texts["docs/environments/prod.md"]
+def test_the_estimate_says_of_when_and_where_its_prices_are_and_which_are_not_verified(pages):
+    text = pages["docs/environments/prod.md"]
     assert f"list prices of {prices.REGION} from {prices.DATE}" in text
     assert prices.NOT_VERIFIED in text
 
@@ -137,6 +143,7 @@ def test_the_estimate_says_of_when_and_where_its_prices_are_and_which_are_not_ve
 @pytest.fixture
 def ask(monkeypatch, tmp_path, capsys):
     monkeypatch.setattr(terminal, "BUILD", tmp_path / "build")
+    monkeypatch.setattr(own, "ENVIRONMENTS", ENVIRONMENTS)
 
     def run(*arguments):
         status = terminal.main(list(arguments))
@@ -195,15 +202,12 @@ def test_a_question_that_makes_no_sense_is_answered_with_a_sentence(ask, argumen
 
 def test_an_environment_that_does_not_fit_is_a_sentence_and_no_traceback(tmp_path):
     """As `make budget` sees it: with an environment that is refused when it is built."""
-    program = (
-        "import sys, stacks.config as c\n"
-        "old = c.Pool.__init__\n"
-        "def new(self, *a, **k): old(self, *a, **{**k, 'connection_borrow_timeout': 120})\n"
-        "c.Pool.__init__ = new\n"
-        "from stacks.budget.__main__ import main\n"
-        "sys.exit(main(['dev']))"
-    )
-    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    shutil.copytree(ROOT / "stacks", tmp_path / "stacks", ignore=shutil.ignore_patterns("__pycache__"))
+    text = (ROOT / "tests" / "environments.py").read_text()
+    broken = text.replace("Pool(debug_logging=True)", "Pool(connection_borrow_timeout=120)")
+    (tmp_path / "stacks" / "environments.py").write_text(broken)
+    command = [sys.executable, "-m", "stacks.budget", "dev"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 2
     assert done.stderr.startswith("dev: C03 connection_borrow_timeout is 120 s, and the function ends after 25 s")
     assert "Traceback" not in done.stderr

@@ -5,14 +5,16 @@ from dataclasses import replace
 
 import pytest
 
+from stacks import environments as own
 from stacks.budget.findings import WARNING
 from stacks.budget.rules import judge
 from stacks.capacity import PIN_SAFE
-from stacks.environments import ENVIRONMENTS, SERVICE
+from stacks.local import PORT, on_this_machine
 from stacks.runtime import Runtime, this_machine
 from stacks.stage import EnvironmentStage
+from tests.environments import SERVICE
 
-from .synthesis import FIXED, MACHINE, STACKS
+from .synthesis import FIXED, MACHINE, OPTIONS, STACKS
 
 DEV, LOCAL = (next(each for each in FIXED if each.name == name) for name in ("dev", "local"))
 # A rule between two groups has the path of the other group, and the port, in its logical id.
@@ -21,19 +23,19 @@ VERSION = re.compile(r"(CurrentVersion[0-9A-F]{8})[0-9a-f]{32}")
 HASH = re.compile(r"[0-9a-f]{64}")
 
 
-def test_the_environments_are_these():
-    """The tests look at these; a fork may have more."""
-    assert {"dev", "prod", "local"} <= {each.name for each in ENVIRONMENTS}
-    assert {each.service for each in ENVIRONMENTS} == {SERVICE}
+def test_the_environments_are_of_one_service_and_one_of_them_is_for_this_machine():
+    assert {each.service for each in own.ENVIRONMENTS} == {own.SERVICE}
+    assert [each for each in own.ENVIRONMENTS if each.name == "local"] == [own.LOCAL]
+    assert own.LOCAL.runtime == this_machine()
 
 
-def test_the_local_environment_runs_on_this_machine():
-    (local,) = [each for each in ENVIRONMENTS if each.name == "local"]
-    assert local.runtime == this_machine()
+@pytest.mark.parametrize("option", OPTIONS, ids=lambda each: each.name)
+def test_the_local_environment_of_any_other_store_differs_in_its_name_and_runtime_only(option):
+    assert on_this_machine(option) == replace(option, name="local", runtime=this_machine())
 
 
 def test_the_local_configuration_is_devs_but_for_what_a_machine_forces():
-    store = replace(DEV.store, port=LOCAL.store.port, max_connections=DEV.budget.max_connections)
+    store = replace(DEV.store, port=PORT, max_connections=DEV.budget.max_connections)
     assert replace(DEV, name="local", runtime=MACHINE, store=store) == LOCAL
 
 

@@ -67,11 +67,11 @@ def test_what_holds_state_in_another_store_keeps_its_logical_id(options, environ
     assert of_type(options[environment.name, "service"], "AWS::ApiGatewayV2::Api")
 
 
-def test_everything_that_outlives_its_stack_counts_as_holding_state(synthesized, options):
+def test_everything_that_outlives_its_stack_counts_as_holding_state(synthesized, own, options):
     """So that a pull request that would replace or delete it is stopped: ci/losses.py."""
     kept = {
         resource["Type"]
-        for template in (*synthesized.values(), *options.values())
+        for template in (*synthesized.values(), *own.values(), *options.values())
         for resource in template["Resources"].values()
         if resource.get("DeletionPolicy") in ("Retain", "Snapshot", "RetainExceptOnCreate")
     }
@@ -85,18 +85,22 @@ def test_a_new_availability_zone_adds_a_subnet_and_changes_none(synthesized):
     assert two.keys() < three.keys()
 
 
-def test_two_environments_share_no_physical_name(synthesized):
-    names = [
+def test_two_environments_share_no_physical_name(synthesized, own):
+    assert len(names(synthesized)) == len(FIXED) * 6  # instance, its two log groups, proxy, its log group, API
+    for made in (synthesized, own):
+        exports = [output["Export"]["Name"] for each in made.values() for output in outputs(each)]
+        assert len(set(names(made))) == len(names(made))
+        assert len(set(exports)) == len(exports)
+
+
+def names(templates):
+    return [
         resource["Properties"][key]
-        for template in synthesized.values()
+        for template in templates.values()
         for resource in template["Resources"].values()
         for key in PHYSICAL_NAMES.get(resource["Type"], [])
         if key in resource.get("Properties", {})
     ]
-    exports = [output["Export"]["Name"] for each in synthesized.values() for output in outputs(each)]
-    assert len(names) == len(FIXED) * 6  # environments; instance, its two log groups, proxy, its log group, API
-    assert len(set(names)) == len(names)
-    assert len(set(exports)) == len(exports)
 
 
 def outputs(template):

@@ -10,8 +10,8 @@ import pytest
 from lambda_src import embedded_metrics
 from stacks.alarm_plan import CLIENT, alarm_plans
 from stacks.capacity import Budget
-from stacks.environments import PROD
 from stacks.metrics import NAMESPACES
+from tests.environments import PROD
 
 from .synthesis import FIXED, of_type, only, synthesize, templates
 

@@ -2,17 +2,23 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 
-from local.up.options import POSTGRES, STORES, local
+from local.up import options as of_make_up
+from local.up.options import POSTGRES, STORES, local, own
+from stacks.config import Throttle
 from stacks.options import OPTIONS, ROOT
+from stacks.runtime import this_machine
+from tests.environments import PROD
 
 UNUSED = """
 import sys
+from tests import environments
+sys.modules["stacks.environments"] = environments  # a fork's own may be on any of them
 from app import build
-from stacks.environments import DEV
-build([DEV], repository=None, context={"aws:cdk:bundling-stacks": []})
+build([environments.DEV], repository=None, context={"aws:cdk:bundling-stacks": []})
 print([name for name in sys.modules if name.startswith(("stacks.options.", "stacks.external"))])
 """
 
@@ -27,7 +33,19 @@ def test_every_folder_of_an_option_has_its_line():
     assert folders <= {*OPTIONS}
 
 
-@pytest.mark.parametrize("store", STORES)
-def test_the_environment_local_can_be_on_every_store_of_make_up(store):
-    if store != POSTGRES:
-        assert local(store).name == "local"
+@pytest.mark.parametrize("before", STORES)
+def test_the_environment_local_can_be_on_every_store_of_make_up_whatever_its_own_is(monkeypatch, before):
+    monkeypatch.setattr(of_make_up, "LOCAL", local(before))
+    assert own() == before
+    assert local(before) == of_make_up.LOCAL
+    for store in STORES:
+        monkeypatch.setattr(of_make_up, "LOCAL", local(store))
+        assert (own(), of_make_up.LOCAL.name, of_make_up.LOCAL.runtime) == (store, "local", this_machine())
+
+
+def test_an_environment_that_reserves_much_is_small_on_another_store_than_its_own(monkeypatch):
+    large = replace(PROD, name="local", throttle=Throttle(rate=600, burst=90))
+    monkeypatch.setattr(of_make_up, "LOCAL", large)
+    assert (own(), local(POSTGRES)) == (POSTGRES, large)
+    for store in STORES[1:]:
+        assert local(store).api.reserved_concurrency == 5

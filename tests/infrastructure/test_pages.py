@@ -11,7 +11,6 @@ import pytest
 
 from benchmarks.figures import collect
 from lambda_src.migrations.files import MigrationFailed
-from stacks.environments import ENVIRONMENTS
 from stacks.refusal import PAGE, refuse
 from stacks.runbook import api_page, architecture, iam_page, indexes
 from stacks.runbook.figures import figures
@@ -133,12 +132,6 @@ def test_figures_that_were_not_measured_again_are_kept(tmp_path):
 def test_the_readme_counts_the_wrong_stacks():
     text = (ROOT / "README.md").read_text()
     assert [int(each) for each in re.findall(r"(\d+) wrong stacks", text)] in ([], [len(WRONG)])
-
-
-def test_the_page_about_security_leads_to_every_environments_statements():
-    text = (ROOT / "docs" / "security.md").read_text()
-    for environment in ENVIRONMENTS:
-        assert environment.name == "local" or f"environments/{environment.name}-iam.md" in text
 
 
 # What our own programs say.

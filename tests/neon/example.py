@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from stacks.environments import DEV, SERVICE
 from stacks.options.neon import Neon
+from tests.environments import DEV, SERVICE
 
 EXAMPLE = replace(DEV, name="neon", store=Neon(secret_name=f"{SERVICE}/dev/neon"))

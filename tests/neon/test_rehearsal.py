@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from local.neon.__main__ import SECRET
+from local.up.options import local
 from tests.debian import program
 from tests.rehearsal.fixtures import LocalRun
 
@@ -24,7 +24,8 @@ def on_neon(tmp_path_factory):
     code, output = run("up", "--store", "neon")
     assert code == 0, output
     run.output = output
-    text = run.account.client("secretsmanager").get_secret_value(SecretId=SECRET)["SecretString"]
+    name = local("neon").store.secret_name
+    text = run.account.client("secretsmanager").get_secret_value(SecretId=name)["SecretString"]
     run.secret = json.loads(text)
     yield run
     code, output = run("down")

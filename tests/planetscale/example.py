@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from stacks.environments import DEV, SERVICE
 from stacks.options.planetscale import PlanetScale
+from tests.environments import DEV, SERVICE
 
 EXAMPLE = replace(DEV, name="planetscale", store=PlanetScale(secret_name=f"{SERVICE}/dev/planetscale"))

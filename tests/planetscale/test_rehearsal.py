@@ -7,6 +7,7 @@ import subprocess
 import pytest
 
 from local.planetscale.mariadb import PACKAGE, PROGRAM
+from local.up.options import local
 from tests.debian import program
 from tests.rehearsal.fixtures import LocalRun
 
@@ -50,7 +51,7 @@ def test_every_printed_command_works(on_planetscale):
 
 def test_the_url_is_in_no_template_variable_or_log(on_planetscale):
     secrets = on_planetscale.account.client("secretsmanager")
-    url = secrets.get_secret_value(SecretId="local/planetscale")["SecretString"]
+    url = secrets.get_secret_value(SecretId=local("planetscale").store.secret_name)["SecretString"]
     password = url.split(":")[2].split("@")[0]
     state = on_planetscale.state
     paths = [

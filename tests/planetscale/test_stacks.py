@@ -10,10 +10,10 @@ from lambda_src.planetscale import migrations, settings
 from lambda_src.projects import stores
 from stacks.bundling import REQUIREMENTS, SOURCE, bundle, interpreter_for
 from stacks.config import Function
-from stacks.environments import DEV
 from stacks.external.budget import ExternalBudget
 from stacks.options.planetscale import PlanetScale
 from stacks.runtime import this_machine
+from tests.environments import DEV
 from tests.infrastructure.synthesis import of_type, synthesize, templates
 from tests.planetscale.example import EXAMPLE as OPTION
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from stacks.environments import SERVICE
 from stacks.options.prisma.build import BUILD, ROOT, built
+from tests.environments import SERVICE
 
 ON_PRISMA = 'api=replace(environments.DEV.api, runtime="prisma", connect_timeout_seconds=3, deadline_seconds=4)'
 PROJECTS = "/tenants/prisma/projects"

@@ -6,11 +6,11 @@ from dataclasses import dataclass, field, replace
 import pytest
 from aws_cdk import App, Stack
 
-from stacks.environments import DEV
 from stacks.external.budget import ProviderPool
 from stacks.options.prisma import Accelerate, build
 from stacks.options.prisma.runtime import shipped
 from stacks.stage import EnvironmentStage
+from tests.environments import DEV
 from tests.infrastructure.synthesis import of_type, only, synthesize, templates
 
 ON_PRISMA = replace(DEV.api, runtime="prisma", connect_timeout_seconds=3, deadline_seconds=4)

@@ -12,6 +12,7 @@ import pytest
 
 from local.up.aws import Account
 from tests.conftest import ROOT, free_port
+from tests.environments import DEV
 from tests.local.aws_emulator import running_emulator
 from tests.rehearsal.shapes import SHAPES, Shapes, app_of, signed_request
 
@@ -50,9 +51,9 @@ class LocalRun:
 
 @pytest.fixture(scope="session")
 def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalRun]:
-    """The environment `local`, deployed."""
+    """The environment `local` on PostgreSQL, deployed."""
     run = LocalRun(tmp_path_factory.mktemp("local"))
-    code, output = run("up")
+    code, output = run("up", "--store", "postgres")
     assert code == 0, output
     run.output = output
     yield run
@@ -70,7 +71,7 @@ def shapes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shapes]:
     """dev, staging and prod, deployed to a local AWS of their own: other tests count on `local` being alone."""
     directory = tmp_path_factory.mktemp("shapes")
     with running_emulator(directory) as emulator:
-        account = Account(int(emulator.endpoint.rpartition(":")[2]), emulator.state)
+        account = Account(int(emulator.endpoint.rpartition(":")[2]), emulator.state, DEV)
         shapes = Shapes(account, directory, emulator.log)
         shapes.bootstrap()
         # All that is deployed later is synthesized here, together.

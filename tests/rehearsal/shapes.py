@@ -27,8 +27,8 @@ from botocore.credentials import Credentials
 from lambda_src.database import iam_token
 from local.postgres.server import SUPERUSER
 from local.up.aws import ACCESS_KEY, ACCOUNT, SECRET, Account
-from stacks.environments import SERVICE
 from tests.conftest import ROOT
+from tests.environments import SERVICE
 
 SHAPES = {"dev": "environments.DEV", "staging": "environments.STAGING", "prod": "environments.PROD"}
 SECONDS = 400
@@ -57,8 +57,9 @@ class Shapes:
     def __init__(self, account: Account, directory: Path, log: Path) -> None:
         self.account, self.directory, self.log = account, directory, log
         self.client = cache(account.client)
-        # Whoever edits files meanwhile does not change what is tested.
+        # Whoever edits files meanwhile does not change what is tested, and a fork's environments are others.
         self.project = copy_of_project(ROOT, directory / "project")
+        shutil.copy(ROOT / "tests" / "environments.py", self.project / "stacks")
         self._assemblies: dict[tuple[Path, str], Path] = {}
 
     def bootstrap(self) -> None:

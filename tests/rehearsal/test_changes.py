@@ -10,7 +10,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from local.up.aws import ACCESS_KEY, SECRET
-from stacks.environments import DEV
+from tests.environments import DEV
 from tests.rehearsal.shapes import Shapes, copy_of_project, wait_until
 from tests.service import event
 

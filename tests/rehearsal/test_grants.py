@@ -10,7 +10,7 @@ from contextlib import contextmanager
 import psycopg
 import pytest
 
-from stacks.environments import PROD
+from tests.environments import PROD
 from tests.rehearsal.shapes import wait_until
 
 PROJECTS = "lambda_src.projects.handler.handler"

@@ -61,7 +61,7 @@ def test_the_printed_curl_line_works(deployed):
 
 def test_a_second_run_changes_nothing(deployed):
     before = deployed.processes()
-    code, output = deployed("up")
+    code, output = deployed("up", "--store", "postgres")
     assert code == 0, output
     assert "cdk bootstrap" not in output
     assert deployed.request("GET", "/tenants/acme/projects")[0] == 200

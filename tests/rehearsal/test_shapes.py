@@ -2,7 +2,7 @@
 
 import pytest
 
-from stacks.environments import DEV
+from tests.environments import DEV
 from tests.rehearsal.shapes import SHAPES
 
 

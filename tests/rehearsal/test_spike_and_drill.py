@@ -6,6 +6,9 @@ import signal
 import subprocess
 import sys
 
+import pytest
+
+from benchmarks.deployed import api_function
 from benchmarks.drill import report as drill_report
 from benchmarks.drill.__main__ import drill
 from benchmarks.drill.faults import FAULTS
@@ -54,13 +57,24 @@ def test_an_interrupted_spike_leaves_nothing(tmp_path):
     assert [line for line in running.splitlines() if "headroom-spike-" in line] == []
 
 
-def test_one_invocation_more_than_the_reserved_concurrency_is_answered_429(deployed):
-    found = functions.fill(deployed.account, reserved=5)
+@pytest.fixture
+def five(deployed):
+    """What is deployed, with a reserved concurrency of 5 whatever the environment says."""
+    client, name = deployed.account.client("lambda"), api_function(deployed.account)
+    before = client.get_function_concurrency(FunctionName=name)["ReservedConcurrentExecutions"]
+    client.put_function_concurrency(FunctionName=name, ReservedConcurrentExecutions=5)
+    yield deployed
+    client.put_function_concurrency(FunctionName=name, ReservedConcurrentExecutions=before)
+
+
+def test_one_invocation_more_than_the_reserved_concurrency_is_answered_429(five):
+    found = functions.fill(five.account, reserved=5)
     assert found["answers_by_status"] == {"200": 5, "429": 1}
     assert (found["first_answer_status"], found["function_processes"]) == (429, 5)
 
 
-def test_the_drill_loses_and_duplicates_nothing_and_leaves_what_is_deployed_as_it_was(deployed, tmp_path):
+def test_the_drill_loses_and_duplicates_nothing_and_leaves_what_is_deployed_as_it_was(five, tmp_path):
+    deployed = five
     before = deployed.account.function_variables()
     chosen = ("every backend killed", "restart", "connections reset")
     trials = drill(deployed.account, [fault for fault in FAULTS if fault.name in chosen], tmp_path)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from botocore.exceptions import ClientError
 
-from stacks.environments import DEV, SERVICE
+from tests.environments import DEV, SERVICE
 from tests.rehearsal.shapes import app_of, wait_until
 
 # The sources of the first release, as `git archive` wrote them: app.py, cdk.json, stacks, lambda_src.
