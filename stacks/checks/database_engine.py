@@ -72,7 +72,9 @@ def _extended_support_is_a_choice(stage: Stage) -> Iterator[Finding]:
     for database in stage.databases:
         value = database.get("EngineLifecycleSupport")
         is_open_source = is_postgres(database) or database.get("Engine") in ("mysql", "aurora-mysql")
-        is_replica = database.get("SourceDBInstanceIdentifier") is not None
+        is_replica = any(
+            database.get(name) is not None for name in ("SourceDBInstanceIdentifier", "GlobalClusterIdentifier")
+        )
         if is_open_source and not is_replica and value in (None, "open-source-rds-extended-support"):
             yield Finding(database, "EngineLifecycleSupport", shown(value))
 

@@ -51,7 +51,7 @@ def _runtimes_are_supported(stage: Stage) -> Iterator[Finding]:
         left = (end - stage.today).days
         if left < 0:
             yield Finding(function, "Runtime", f"{function.get('Runtime')}, deprecated since {end}")
-        elif left < DAYS_OF_WARNING:
+        elif left < DAYS_OF_WARNING and function not in stage.deployment_functions:  # which are often CDK's own
             yield Finding(function, "Runtime", f"{function.get('Runtime')}, deprecated on {end}", Severity.WARNING)
 
 
@@ -157,12 +157,22 @@ def _keeps_failures(stage: Stage, function: Resource) -> bool:
     return function.get("DeadLetterConfig") is not None or any(each is not None for each in configured)
 
 
+WITHOUT_SHARDS = (  # Kafka and DocumentDB: their batches are not bisected, nor do they grow too old
+    *("AmazonManagedKafkaEventSourceConfig", "SelfManagedKafkaEventSourceConfig", "SelfManagedEventSource"),
+    *("DocumentDBEventSourceConfig", "Topics"),
+)
+
+
 def _stream_settings(mapping: Resource) -> list[str]:
+    no_destination = "failure destination" if mapping.get("DestinationConfig", "OnFailure") is None else ""
+    if any(mapping.get(each) is not None for each in WITHOUT_SHARDS):
+        return [no_destination]
+    reports = "ReportBatchItemFailures" in listed(mapping.get("FunctionResponseTypes"))
     age, retries = number(mapping.get("MaximumRecordAgeInSeconds")), number(mapping.get("MaximumRetryAttempts"))
     unset = mapping.get("MaximumRecordAgeInSeconds") is None and mapping.get("MaximumRetryAttempts") is None
     return [
-        "failure destination" if mapping.get("DestinationConfig", "OnFailure") is None else "",
-        "bisecting of batches" if mapping.get("BisectBatchOnFunctionError") is None else "",
+        no_destination,
+        "bisecting of batches" if mapping.get("BisectBatchOnFunctionError") is None and not reports else "",
         "maximum age or retries" if unset or (age in (None, -1) and retries in (None, -1)) else "",
     ]
 

@@ -119,7 +119,7 @@ class Stage:
             if statement.allows(CONNECT, "secretsmanager:GetSecretValue")
             for attribute in mentioned(statement.resources)
         ]
-        known = self._served_by(mentioned(function.get("Environment", "Variables"))) | self._served_by(may)
+        known = self.hosts(function) | self._served_by(_secrets(function)) | self._served_by(may)
         if known or function in self.deployment_functions:
             return known
         groups, locked_out = self.network.groups(function), self._locked_out(function)
@@ -129,9 +129,9 @@ class Stage:
         }
 
     def hosts(self, function: Resource) -> set[Resource]:
-        """The proxies and databases whose names are in a function's environment, not only their secrets."""
+        """The proxies and databases whose endpoints a function's environment has; names and ARNs are for AWS's API."""
         named = mentioned(function.get("Environment", "Variables"))
-        return self._served_by(each for each in named if each.resource.type.startswith("AWS::RDS::"))
+        return self._served_by(each for each in named if "Endpoint" in each.name and _is_of(each, "AWS::RDS::"))
 
     def _locked_out(self, function: Resource) -> bool:
         """Whether it is known that a function's role may not log in anywhere by IAM."""
@@ -247,3 +247,13 @@ class Stage:
         """A function's timeout in seconds; None when that cannot be known."""
         value = function.get("Timeout")
         return DEFAULT_FUNCTION_TIMEOUT if value is None else number(value)
+
+
+def _secrets(function: Resource) -> list[Attribute]:
+    """The secrets in a function's environment."""
+    named = mentioned(function.get("Environment", "Variables"))
+    return [each for each in named if _is_of(each, "AWS::SecretsManager::")]
+
+
+def _is_of(attribute: Attribute, service: str) -> bool:
+    return attribute.resource.type.startswith(service)

@@ -249,3 +249,37 @@ def the_same_names_in_two_accounts(stage):
         names = {"database": {"instance_identifier": "orders"}, "proxy": {"db_proxy_name": "orders"}}
         it = service(stage, stack=stack, vpc=network(stack), **names)
         target_group(it.proxy).add_property_override("DBInstanceIdentifiers", ["orders"])
+
+
+@right
+def functions_that_manage_a_database_and_do_not_log_in(stage):
+    """One stops it at night, one watches its proxy: by their names, through AWS's API."""
+    it = service(stage)
+    night = {"DATABASE": it.instance.instance_identifier, "ARN": it.instance.instance_arn}
+    for id, variables in (("Night", night), ("Watch", {"PROXY": it.proxy.db_proxy_name})):
+        function(it.stack, id=id, variables=variables, reserved_concurrent_executions=None)
+
+
+@right
+def sources_that_are_no_streams_of_shards(stage):
+    it = service(stage)
+    failed = sources.SqsDlq(sqs.Queue(it.stack, "Failed"))
+    arn = "arn:aws:{}:eu-west-1:111122223333:{}"
+    of = {"starting_position": lambda_.StartingPosition.LATEST, "on_failure": failed}
+    it.function.add_event_source_mapping(
+        "Kafka", event_source_arn=arn.format("kafka", "cluster/orders/1"), kafka_topic="orders", **of
+    )
+    it.function.add_event_source_mapping(
+        "Kinesis",
+        event_source_arn=arn.format("kinesis", "stream/orders"),
+        report_batch_item_failures=True,
+        retry_attempts=3,
+        **of,
+    )
+
+
+@right
+def a_member_of_a_global_cluster(stage):
+    """Extended Support is the global cluster's to say."""
+    cluster, _ = aurora(stage, engine_lifecycle_support=None)
+    resource(cluster).add_property_override("GlobalClusterIdentifier", "orders")
