@@ -15,7 +15,7 @@ from psycopg.rows import TupleRow, tuple_row
 
 from lambda_src.database.figures import Figures
 from lambda_src.database.kept import KeptConnection
-from lambda_src.database.liveness import is_silent
+from lambda_src.database.liveness import UNACKNOWLEDGED, is_silent
 from lambda_src.database.resolve import Addresses
 from lambda_src.database.retry import CONNECTION_IS_GONE, AttemptFailed, Attempts, Verdict, verdict
 from lambda_src.database.settings import Way
@@ -99,6 +99,7 @@ class Database(KeptConnection["_Connection"]):
             sslrootcert=self._settings.root_bundle,
             channel_binding=login.channel_binding,
             gssencmode="disable",
+            tcp_user_timeout=UNACKNOWLEDGED,
         )
 
 

@@ -1,12 +1,15 @@
 """What MySQL's errors come to: each caused in a real server."""
 
 import contextlib
+import os
+import socket
 import threading
 import time
 
 import pytest
 from pymysql.err import IntegrityError, InterfaceError, InternalError, OperationalError, ProgrammingError
 
+from lambda_src.database.liveness import UNACKNOWLEDGED
 from lambda_src.database.retry import Verdict
 from lambda_src.deadline import Deadline
 from lambda_src.planetscale.database import Database, DatabaseUnavailable
@@ -180,6 +183,11 @@ def test_a_connection_older_than_its_age_is_replaced(database, monkeypatch):
     database._patience = Settings.from_environment()
     assert run(database, "SELECT 1").rows == [(1,)]
     assert (database.figures.connects, database.figures.reconnects) == (2, 1)
+
+
+def test_a_machine_that_forgot_the_connection_leaves_time_for_another(database):
+    with socket.socket(fileno=os.dup(database.connection(Deadline(3)).fileno())) as channel:
+        assert channel.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == UNACKNOWLEDGED
 
 
 def test_a_session_is_in_autocommit_and_reads_and_writes_every_character(database):

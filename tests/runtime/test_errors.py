@@ -1,12 +1,15 @@
 """What PostgreSQL's errors come to: each caused in a real server, through the stand-in."""
 
 import contextlib
+import os
+import socket
 import threading
 
 import psycopg
 import pytest
 
 from lambda_src.database.connection import Database
+from lambda_src.database.liveness import UNACKNOWLEDGED
 from lambda_src.database.retry import Verdict, pause
 from lambda_src.database.settings import Settings
 from lambda_src.database.unavailable import DatabaseUnavailable
@@ -186,6 +189,13 @@ def test_a_connection_older_than_its_age_is_replaced(proxy, database, monkeypatc
     database._patience = Settings.from_environment()
     assert ask(database, "SELECT 1") == [(1,)]
     assert (database.figures.connects, database.figures.reconnects) == (2, 1)
+
+
+def test_a_machine_that_forgot_the_connection_leaves_time_for_another(database):
+    """A packet filter could show it; without one the test asks for the limit that Linux keeps."""
+    connection = database.connection(Deadline(3))
+    with socket.socket(fileno=os.dup(connection.fileno())) as channel:
+        assert channel.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == UNACKNOWLEDGED < 3000 / 2
 
 
 def test_a_name_that_does_not_resolve_is_unavailable(database, monkeypatch):

@@ -9,6 +9,7 @@ import time
 import pytest
 
 from lambda_src.database.https import Https
+from lambda_src.database.liveness import UNACKNOWLEDGED
 from lambda_src.database.secret_url import SecretUnavailable, read_fields
 from lambda_src.deadline import Deadline
 from local.certificates import server_certificate
@@ -38,13 +39,14 @@ def dripping(certificates):
 
 
 def test_an_answer_that_drips_is_given_up_at_the_deadline(dripping, certificates):
-    connection = Https("127.0.0.1", dripping, root_bundle=str(certificates / "ca.pem"), timeout=2)
-    connection.connect()
-    connection.within(Deadline(0.3))
-    connection.request("GET", "/")
-    with pytest.raises(TimeoutError):
-        connection.getresponse()
-    connection.close()
+    bundle = str(certificates / "ca.pem")
+    with contextlib.closing(Https("127.0.0.1", dripping, root_bundle=bundle, timeout=2)) as connection:
+        connection.connect()
+        assert connection.sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == UNACKNOWLEDGED
+        connection.within(Deadline(0.3))
+        connection.request("GET", "/")
+        with pytest.raises(TimeoutError):
+            connection.getresponse()
 
 
 def test_a_secrets_manager_that_drips_is_an_error_in_time(dripping, certificates):
