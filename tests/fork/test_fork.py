@@ -6,6 +6,8 @@ import subprocess
 
 import pytest
 
+from stacks import environments as own
+from tests import environments as samples
 from tests.conftest import ROOT, free_port
 from tests.copies import (
     ASK_A_REGISTRY,
@@ -33,8 +35,77 @@ CODE = (
     "local/",
     "docs/environments/",
     "docs/runbook.md",
-    "tests/infrastructure/snapshots",
+    "tests/infrastructure/snapshots/",
 )
+# Every kind of store, other names, sizes and regions; none that the template comes with but prod, which is another.
+ENVIRONMENTS = '''"""The environments of this service: the one file that a fork edits."""
+
+from stacks.config import Environment, Function, RdsPostgres
+from stacks.local import on_this_machine
+from stacks.options.dynamodb import DynamoDb
+from stacks.options.neon import Neon
+from stacks.options.planetscale import PlanetScale
+
+SERVICE = "corner-shop"
+REGION = "us-east-1"
+REPOSITORY: str | None = "corner/shop"
+
+TEST = Environment(
+    service=SERVICE,
+    name="test",
+    region=REGION,
+    retain=False,
+    store=DynamoDb(max_read_request_units=4000, max_write_request_units=4000),
+    api=Function(reserved_concurrency=40),
+)
+
+LIVE = Environment(
+    service=SERVICE,
+    name="live",
+    region="ap-southeast-2",
+    retain=True,
+    availability_zones=3,
+    alarm_address="people@corner.test",
+    store=RdsPostgres(
+        instance="r8g.4xlarge",
+        credentials="iam",
+        multi_az=True,
+        allocated_storage_gib=400,
+        max_allocated_storage_gib=1000,
+    ),
+    api=Function(reserved_concurrency=300, memory_mb=1024),
+)
+
+EVENTS = Environment(
+    service=SERVICE,
+    name="events",
+    region=REGION,
+    retain=True,
+    store=Neon(secret_name=f"{SERVICE}/events", mode="http"),
+    api=Function(reserved_concurrency=10),
+)
+
+PROD = Environment(
+    service=SERVICE,
+    name="prod",
+    region=REGION,
+    retain=True,
+    alarm_address="people@corner.test",
+    store=PlanetScale(secret_name=f"{SERVICE}/prod"),
+    api=Function(reserved_concurrency=10),
+)
+
+LOCAL = on_this_machine(TEST)
+
+ENVIRONMENTS = (TEST, LIVE, EVENTS, PROD, LOCAL)
+'''
+# What looks at the environments of stacks/environments.py; that every other file can be imported is seen without them.
+OF_ENVIRONMENTS = """
+    tests/infrastructure/test_checks.py tests/infrastructure/test_deployment.py tests/infrastructure/test_documents.py
+    tests/infrastructure/test_environments.py tests/infrastructure/test_logical_ids.py
+    tests/infrastructure/test_options.py tests/infrastructure/test_snapshots.py tests/checks/test_environments.py
+    tests/ci/test_environments.py tests/runtime/test_rds_authorities.py
+"""
 OLD_NAME = re.compile(r"""headroom[-_/]|["']headroom["']""")
 
 
@@ -143,6 +214,20 @@ def test_the_page_holds_for_other_words(fork):
     fork.follow("Write your own resource")
     run("ruff check . && ruff format --check .", fork.directory)
     run(f"python -m pytest -q {fork.tests()[0]}", fork.directory)
+
+
+def test_the_template_comes_with_the_environments_that_its_tests_are_about():
+    assert own.ENVIRONMENTS == samples.ENVIRONMENTS
+
+
+@pytest.mark.parametrize("fork", [{}], indirect=True)
+def test_the_tests_hold_on_any_store_and_with_any_name(fork):
+    (fork.directory / "stacks" / "environments.py").write_text(ENVIRONMENTS)
+    run("python -m stacks.runbook && python -m tests.infrastructure.snapshots --write", fork.directory)
+    run("ruff check . && ruff format --check . && mypy", fork.directory)
+    run("python -m pytest -q --collect-only", fork.directory)
+    run(f"python -m pytest -q {' '.join(OF_ENVIRONMENTS.split())}", fork.directory)
+    assert broken_links(fork.directory) == []
 
 
 def test_at_most_two_files_are_edited_before_the_first_deployment():
