@@ -53,8 +53,22 @@ FUNCTIONS = {
     "pg_advisory_unlock_all": LOCK,
 }
 TEMPORARY = "a temporary object is created"
-CREATES_RELATION = {"CreateStmt": "relation", "ViewStmt": "view", "CreateSeqStmt": "sequence", "IntoClause": "rel"}
-CREATES_NAME = {"CreateFunctionStmt": "funcname", "CreateDomainStmt": "domainname", "CreateEnumStmt": "typeName"}
+CREATES_RELATION = {
+    "CreateStmt": "relation",
+    "base": "relation",  # of CREATE FOREIGN TABLE
+    "ViewStmt": "view",
+    "CreateSeqStmt": "sequence",
+    "CompositeTypeStmt": "typevar",
+    "IntoClause": "rel",
+}
+CREATES_NAME = {
+    "CreateFunctionStmt": "funcname",
+    "CreateDomainStmt": "domainname",
+    "CreateEnumStmt": "typeName",
+    "CreateRangeStmt": "typeName",
+    "CreateStatsStmt": "defnames",
+    "DefineStmt": "defnames",  # aggregates, operators, collations, text search
+}
 TRANSACTION_LOCAL = {"TRANSACTION", "TRANSACTION SNAPSHOT"}
 # Every tree that pins has one of these in it. One that has none needs no closer look, however deep it is.
 TELLTALE = re.compile(
@@ -77,7 +91,8 @@ class Pinning:
         if len(text) > TEXT_LIMIT:
             return TOO_LONG
         # Statements that differ in numbers only are parsed once: no rule looks at a number.
-        return self._cached_reason(NUMBER.sub(b"1", text))
+        reason = self._cached_reason(NUMBER.sub(b"1", text))
+        return self._cached_reason(text) if reason == UNPARSED else reason  # the number may be an escape: U&'\0041'
 
     @property
     def parsed(self) -> int:
@@ -137,7 +152,7 @@ def _is_temporary(kind: str, node: Node) -> bool:
         kind = "IntoClause"
     if kind in CREATES_RELATION:
         return bool(node.get(CREATES_RELATION[kind], {}).get("schemaname") == "pg_temp")
-    return kind in CREATES_NAME and _names(node.get(CREATES_NAME[kind], []))[0] == "pg_temp"
+    return kind in CREATES_NAME and _names(node.get(CREATES_NAME[kind], []))[:1] == ["pg_temp"]
 
 
 def _ends_with_transaction(kind: str, node: Node) -> bool:
