@@ -4,10 +4,10 @@ import select
 
 ANYTHING_TO_READ = select.POLLIN | getattr(select, "POLLRDHUP", 0)  # an error or a hang-up is always reported
 
-# Milliseconds for which what was sent may go without a receipt of the other machine (TCP_USER_TIMEOUT). One that forgot
-# the connection, or lost its network, says nothing: the rest of the deadline is for a new connection. How long the
-# other end then takes to answer is another matter, which this does not limit.
-UNACKNOWLEDGED = 1000
+# Milliseconds for which what was sent may go without a receipt of the other machine (TCP_USER_TIMEOUT); Linux looks
+# between its retransmissions, and gives up after about 1.5 s. One that forgot the connection, or lost its network, says
+# nothing: the rest of the deadline is for a new connection. It does not limit how long the other end takes to answer.
+UNACKNOWLEDGED = 500
 
 
 def is_silent(descriptor: int) -> bool:
