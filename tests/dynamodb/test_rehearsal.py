@@ -13,14 +13,14 @@ from tests.contract.test_cursors import *  # noqa: F403
 from tests.contract.test_isolation import *  # noqa: F403
 from tests.contract.test_openapi import *  # noqa: F403
 from tests.rehearsal.deployed_service import DeployedService
-from tests.rehearsal.fixtures import LocalRun
+from tests.rehearsal.fixtures import UNVALIDATED, LocalRun
 
 
 @pytest.fixture(scope="session")
 def on_a_table(tmp_path_factory):
     """The environment `local` on DynamoDB, deployed."""
     run = LocalRun(tmp_path_factory.mktemp("local-dynamodb"))
-    code, output = run("up", "--store", "dynamodb")
+    code, output = run("up", "--store", "dynamodb", **UNVALIDATED)
     assert code == 0, output
     run.output = output
     yield run
@@ -77,7 +77,7 @@ def test_every_printed_curl_line_works(on_a_table):
 def test_a_second_run_keeps_the_projects(on_a_table):
     projects = "/tenants/kept/projects"
     assert on_a_table.request("POST", projects, {"name": "kept"})[0] == 201
-    code, output = on_a_table("up", "--store", "dynamodb")
+    code, output = on_a_table("up", "--store", "dynamodb", **UNVALIDATED)
     assert code == 0, output
     assert [each["name"] for each in on_a_table.request("GET", projects)[1]["items"]] == ["kept"]
 

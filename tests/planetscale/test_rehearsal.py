@@ -9,7 +9,7 @@ import pytest
 from local.planetscale.mariadb import PACKAGE, PROGRAM
 from local.up.options import local
 from tests.debian import program
-from tests.rehearsal.fixtures import LocalRun
+from tests.rehearsal.fixtures import UNVALIDATED, LocalRun
 
 PROJECTS = "/tenants/acme/projects"
 
@@ -19,7 +19,7 @@ def on_planetscale(tmp_path_factory):
     """The environment `local` on PlanetScale, deployed."""
     program(PROGRAM, package=PACKAGE)  # `make up` fetches nothing
     run = LocalRun(tmp_path_factory.mktemp("local-planetscale"))
-    code, output = run("up", "--store", "planetscale")
+    code, output = run("up", "--store", "planetscale", **UNVALIDATED)
     assert code == 0, output
     run.output = output
     yield run

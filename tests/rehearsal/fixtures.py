@@ -14,9 +14,10 @@ from local.up.aws import Account
 from tests.conftest import ROOT, free_port
 from tests.environments import DEV
 from tests.local.aws_emulator import running_emulator
-from tests.rehearsal.shapes import SHAPES, Shapes, app_of, signed_request
+from tests.rehearsal.shapes import SHAPES, Shapes, signed_request
 
 MINUTES = 60
+UNVALIDATED = {"CDK_VALIDATION": "false"}  # tests/infrastructure has the validators judge the same templates
 
 
 class LocalRun:
@@ -30,12 +31,15 @@ class LocalRun:
     def command(self, *words: str) -> list[str]:
         return [sys.executable, "-m", "local.up", *words, "--state", str(self.state)]
 
-    def start(self, *words: str) -> subprocess.Popen[str]:
-        command = self.command(*words, "--port", str(self.port))
-        return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    def start(self, *words: str, **variables: str) -> subprocess.Popen[str]:
+        command, environment = self.command(*words, "--port", str(self.port)), {**os.environ, **variables}
+        return subprocess.Popen(
+            command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
 
-    def __call__(self, *words: str) -> tuple[int, str]:
-        child = self.start(*words)
+    def __call__(self, *words: str, **variables: str) -> tuple[int, str]:
+        """Its status and output, with these further environment variables."""
+        child = self.start(*words, **variables)
         output, _ = child.communicate(timeout=8 * MINUTES)
         return child.returncode, output
 
@@ -74,7 +78,5 @@ def shapes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shapes]:
         account = Account(int(emulator.endpoint.rpartition(":")[2]), emulator.state, DEV)
         shapes = Shapes(account, directory, emulator.log)
         shapes.bootstrap()
-        # All that is deployed later is synthesized here, together.
-        shapes.synthesize(app_of(*SHAPES), *(app_of(each) for each in SHAPES))
         shapes.deploy(*SHAPES)
         yield shapes

@@ -31,6 +31,7 @@ from tests.conftest import ROOT
 from tests.environments import SERVICE
 
 SHAPES = {"dev": "environments.DEV", "staging": "environments.STAGING", "prod": "environments.PROD"}
+App = tuple[str, ...]  # its environments, as Python expressions
 SECONDS = 400
 WAIT_SECONDS = 60
 PROGRAM = """
@@ -60,7 +61,7 @@ class Shapes:
         # Whoever edits files meanwhile does not change what is tested, and a fork's environments are others.
         self.project = copy_of_project(ROOT, directory / "project")
         shutil.copy(ROOT / "tests" / "environments.py", self.project / "stacks")
-        self._assemblies: dict[tuple[Path, str], Path] = {}
+        self._assemblies: dict[tuple[Path, App], Path] = {}
 
     def bootstrap(self) -> None:
         """Prepare the account, as `cdk bootstrap` does for any."""
@@ -72,15 +73,15 @@ class Shapes:
         )
         assert found.returncode == 0, found.stderr
 
-    def synthesize(self, *apps: str, project: Path | None = None) -> None:
-        """Synthesize apps, each of some environments (Python expressions), in one process: starting it takes longest.
+    def synthesize(self, *apps: App, project: Path | None = None) -> None:
+        """Synthesize apps in one process: starting it takes longest.
 
         Validators are left out: tests/infrastructure has them judge the same templates.
         """
         project = project or self.project
         new = {each: self.directory / f"app-{len(self._assemblies) + n}" for n, each in enumerate(apps)}
         program = PROGRAM.format(
-            project=str(project), apps=", ".join(f"({str(path)!r}, [{each}])" for each, path in new.items())
+            project=str(project), apps=", ".join(f"({str(path)!r}, [{', '.join(each)}])" for each, path in new.items())
         )
         variables = {**self.account.cdk_environment(), "CDK_VALIDATION": "false"}
         found = subprocess.run(
@@ -89,12 +90,18 @@ class Shapes:
         assert found.returncode == 0, found.stderr
         self._assemblies |= {(project, each): path for each, path in new.items()}
 
-    def cdk(self, *words: str, environments: str, project: Path | None = None) -> tuple[int, str]:
-        """The CDK CLI's status and output, with an app of these environments, which is synthesized once."""
-        key = (project or self.project, environments)
-        if key not in self._assemblies:
-            self.synthesize(environments, project=project)
-        command = [str(ROOT / "node_modules" / ".bin" / "cdk"), *words, "--app", str(self._assemblies[key])]
+    def assembly(self, environments: App, project: Path) -> Path:
+        """What was synthesized of an app that has these environments, and perhaps others."""
+        for (its_project, app), path in self._assemblies.items():
+            if its_project == project and set(environments) <= set(app):
+                return path
+        self.synthesize(environments, project=project)
+        return self._assemblies[project, environments]
+
+    def cdk(self, *words: str, environments: App, project: Path | None = None) -> tuple[int, str]:
+        """The CDK CLI's status and output, with an app that has these environments."""
+        app = self.assembly(environments, project or self.project)
+        command = [str(ROOT / "node_modules" / ".bin" / "cdk"), *words, "--app", str(app)]
         found = subprocess.run(
             command,
             cwd=self.directory,
@@ -195,8 +202,13 @@ class Shapes:
             )
 
     @contextmanager
-    def load(self, name: str, *, clients: int = 2, writes: bool = True) -> Iterator[Counter[int]]:
-        """Requests from several clients at once, and the number of answers by status; they end with the block."""
+    def load(
+        self, name: str, *, clients: int = 2, writes: bool = True, pause_seconds: float = 0
+    ) -> Iterator[Counter[int]]:
+        """Requests from several clients at once, and the number of answers by status; they end with the block.
+
+        A deployment takes its time, and longer where all of a machine's goes into requests: there clients pause.
+        """
         url = f"{self.url(name)}/tenants/load/projects"
         answers: Counter[int] = Counter()
         ended = threading.Event()
@@ -205,6 +217,7 @@ class Shapes:
             while not ended.is_set():
                 body = {"name": "under load"} if number == 0 and writes else None
                 answers[signed_request(self.account, "POST" if body else "GET", url, body)[0]] += 1
+                ended.wait(pause_seconds)
 
         threads = [threading.Thread(target=ask, args=(number,)) for number in range(clients)]
         for thread in threads:
@@ -242,9 +255,9 @@ def wait_until(condition: Callable[[], object]) -> None:
         time.sleep(0.05)
 
 
-def app_of(*names: str, change: str = "") -> str:
-    """An app of environments, as Python expressions."""
-    return ", ".join(changed(name, change) for name in names)
+def app_of(*names: str, change: str = "") -> App:
+    """An app of environments; `change` are further arguments of replace() for each."""
+    return tuple(changed(name, change) for name in names)
 
 
 def copy_of_project(project: Path, directory: Path) -> Path:

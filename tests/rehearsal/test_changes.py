@@ -11,19 +11,29 @@ from botocore.exceptions import ClientError
 
 from local.up.aws import ACCESS_KEY, SECRET
 from tests.environments import DEV
-from tests.rehearsal.shapes import Shapes, copy_of_project, wait_until
+from tests.rehearsal.shapes import app_of, copy_of_project, wait_until
 from tests.service import event
 
 PROJECTS = "lambda_src.projects.handler.handler"
 # What CloudFormation says to the second: the stack is at work, or what was prepared for it is not what it was.
 REFUSALS = ("IN_PROGRESS", "InvalidChangeSetStatus", "ChangeSetNotFound", "does not exist", "already exists")
 WITH_IAM = 'store=replace(environments.DEV.store, instance="t4g.medium", credentials="iam")'
+PAUSE_SECONDS = 0.1
 PERCENT = DEV.budget.max_connections_percent
 
 
 def pool(percent):
     pool = "replace(environments.DEV.store.pool, max_connections_percent={})"
     return f"store=replace(environments.DEV.store, pool={pool.format(percent)})"
+
+
+LESS, LEAST = pool(PERCENT - 5), pool(PERCENT - 6)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def apps(shapes):
+    """What is deployed here, synthesized together."""
+    shapes.synthesize(*(app_of("dev", change=each) for each in (LESS, LEAST, WITH_IAM)))
 
 
 def percent_of(shapes):
@@ -90,14 +100,13 @@ def test_a_rotation_fails_no_request_even_when_the_pool_must_log_in_again_meanwh
 
 
 def test_another_pool_percentage_is_all_that_changes_in_what_holds_data(shapes):
-    change = pool(PERCENT - 5)
     assert shapes.diff("dev") == []
-    changes = shapes.diff("dev", change)
+    changes = shapes.diff("dev", LESS)
     assert [each for each in changes if each.startswith("Data")] == ["Data: [~] AWS::RDS::DBProxyTargetGroup"]
     # the alarms and the dashboard have the pool in their numbers
     others = {each.split()[-1] for each in changes if each.startswith("Service")}
     assert others <= {"AWS::CloudWatch::Alarm", "AWS::CloudWatch::Dashboard"}
-    shapes.deploy("dev", change=change)
+    shapes.deploy("dev", change=LESS)
     assert percent_of(shapes) == PERCENT - 5
     assert shapes.request("dev", "GET", "/health")[0] == 200
     shapes.deploy("dev")
@@ -108,7 +117,8 @@ def test_a_migration_that_fails_is_rolled_back_and_the_old_version_keeps_serving
     project = copy_of_project(shapes.project, tmp_path / "project")
     bad = project / "lambda_src" / "migrations" / "sql" / "9001_half.sql"
     bad.write_text("CREATE TABLE half ();\n\nSELECT 1 / 0;\n")
-    with shapes.load("dev") as answers:
+    shapes.synthesize(app_of("dev"), project=project)
+    with shapes.load("dev", pause_seconds=PAUSE_SECONDS) as answers:
         status, output = shapes.try_to_deploy("dev", project=project)
     assert status != 0
     assert "9001_half.sql:3: division by zero [22012]" in output
@@ -121,15 +131,13 @@ def test_a_migration_that_fails_is_rolled_back_and_the_old_version_keeps_serving
     assert shapes.request("dev", "GET", "/health")[0] == 200
 
 
-def test_of_two_deployments_at_once_one_goes_through_and_the_other_does_or_is_refused(shapes, tmp_path):
+def test_of_two_deployments_at_once_one_goes_through_and_the_other_does_or_is_refused(shapes):
     found = []
 
-    def deploy(percent):
-        directory = tmp_path / str(percent)
-        directory.mkdir()
-        found.append(Shapes(shapes.account, directory, shapes.log).try_to_deploy("dev", change=pool(percent)))
+    def deploy(change):
+        found.append(shapes.try_to_deploy("dev", change=change))
 
-    threads = [threading.Thread(target=deploy, args=(percent,)) for percent in (PERCENT - 5, PERCENT - 6)]
+    threads = [threading.Thread(target=deploy, args=(change,)) for change in (LESS, LEAST)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -147,7 +155,7 @@ def test_credentials_are_switched_under_load_and_nothing_is_lost(shapes, credent
     """There and back: docs/credentials.md. A proxy that must log in between two steps makes its callers wait."""
     status, project = shapes.request("dev", "POST", "/tenants/switch/projects", {"name": credentials})
     assert status == 201
-    with shapes.load("dev") as answers:
+    with shapes.load("dev", pause_seconds=PAUSE_SECONDS) as answers:
         shapes.deploy("dev", change=WITH_IAM if credentials == "iam" else "")
     assert answers.keys() <= {200, 201, 503}, answers
     shapes.drop_server_connections("dev")
