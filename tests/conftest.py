@@ -54,10 +54,11 @@ pytest_plugins = ["tests.rehearsal.fixtures", *options.parts("tests", "fixtures"
 botocore.session.create_loader = cache(botocore.session.create_loader)
 
 DEPLOYMENTS = ("shapes", "deployed")  # fixtures that several files share
+FOLDERS = ("tests/contract", "tests/infrastructure")  # whose files share every kind of server, or every template
 
 
 class ByDeployment(LoadScopeScheduling):
-    """Several workers: a file stays on one, as do all files that share a deployment.
+    """Several workers: a file stays on one, as do all files that share what takes long to make.
 
     Not `--dist loadgroup`: pytest-xdist 3.8 writes groups into an attribute that pytest 9.2 does not read, so that each
     test would go to any worker.
@@ -69,9 +70,13 @@ class ByDeployment(LoadScopeScheduling):
 
 @cache
 def group(file: str) -> str:
-    """The deployment that a file's tests or fixtures ask for, or the file itself."""
-    text = (ROOT / file).read_text()
-    return next((name for name in DEPLOYMENTS if re.search(rf"^def \w+\([^)]*\b{name}\b", text, re.MULTILINE)), file)
+    """The deployment that a rehearsal's tests or fixtures ask for, or a file's folder, or the file itself."""
+    folder = file.rpartition("/")[0]
+    if "rehearsal" in file:
+        text = (ROOT / file).read_text()
+        asked = [name for name in DEPLOYMENTS if re.search(rf"^def \w+\([^)]*\b{name}\b", text, re.MULTILINE)]
+        return asked[0] if asked else file
+    return folder if folder in FOLDERS else file
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByDeployment:
@@ -80,7 +85,12 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByDeployment
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The longest go first."""
-    items.sort(key=lambda item: "rehearsal" not in item.nodeid.partition("::")[0])
+
+    def order(item: pytest.Item) -> tuple[bool, bool, bool]:
+        file = item.nodeid.partition("::")[0]
+        return group(file) not in DEPLOYMENTS, "rehearsal" not in file, group(file) not in FOLDERS
+
+    items.sort(key=order)
 
 
 def pytest_collection_finish() -> None:
