@@ -31,8 +31,9 @@ class Service:
 
     examples = 30  # of each generated request
 
-    def __init__(self, environment: ExecutionEnvironment) -> None:
+    def __init__(self, environment: ExecutionEnvironment, store: str = "postgres") -> None:
         self.environment = environment
+        self.store = store
 
     def request(self, method: str, target: str, body: object = None, raw: str | None = None) -> Answer:
         text = raw if raw is not None else json.dumps(body) if body is not None else None

@@ -17,7 +17,6 @@ TENANT_ALLOWED = "1 to 64 letters, digits, dots, underscores and hyphens, beginn
 UUID_ALLOWED = "a UUID such as 0192f0c1-5c7e-7cc4-a5a1-3f3a0b6a6f00 is allowed"
 LONGEST_NAME = 200
 UNSTORABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")  # control characters, and halves of surrogate pairs
-VERSION_ALLOWED = "an integer of 1 or more is allowed"
 LARGEST_VERSION = 2**31 - 1
 DEFAULT_LIMIT, LARGEST_LIMIT = 25, 500
 
@@ -40,14 +39,13 @@ def id_in_path(event: Event) -> str:
 
 def limit_and_cursor(event: Event) -> tuple[int, str | None]:
     """The page size (25 when absent) and the cursor, if any."""
-    query = event.get("queryStringParameters") or {}
-    mistakes = [_unknown(name, {"limit", "cursor"}) for name in query if name not in {"limit", "cursor"}]
-    limit = str(query.get("limit", DEFAULT_LIMIT))
+    parameters, mistakes = query(event, {"limit", "cursor"})
+    limit = str(parameters.get("limit", DEFAULT_LIMIT))
     if not (re.fullmatch(r"[0-9]{1,4}", limit) and 1 <= int(limit) <= LARGEST_LIMIT):
         mistakes.append(Mistake("limit", limit, f"an integer from 1 to {LARGEST_LIMIT} is allowed"))
     if mistakes:
         raise InvalidRequest(*mistakes)
-    return int(limit), query.get("cursor")
+    return int(limit), parameters.get("cursor")
 
 
 def new_project(event: Event) -> tuple[str, str | None]:
@@ -66,14 +64,26 @@ def change(event: Event) -> tuple[str, int | None]:
     """The new name and, if the caller insists on one, the version that the change is for."""
     body, mistakes = fields(event, {"name", "version"})
     mistakes += text_mistakes("name", body.get("name"))
-    version = body.get("version", 1)
-    if isinstance(version, float) and version.is_integer():
-        version = int(version)  # 2.0 is an integer to JSON
-    if type(version) is not int or not 1 <= version <= LARGEST_VERSION:
-        mistakes.append(Mistake("version", "null" if version is None else version, VERSION_ALLOWED))
+    given = body.get("version", 1)
+    version, wrong = integer("version", "null" if given is None else given, 1, LARGEST_VERSION)
+    mistakes += wrong
     if mistakes:
         raise InvalidRequest(*mistakes)
     return body["name"], version if "version" in body else None
+
+
+def query(event: Event, allowed: set[str]) -> tuple[dict[str, str], list[Mistake]]:
+    """What follows the path's question mark, and a mistake for each name that does not belong there."""
+    found = dict(event.get("queryStringParameters") or {})
+    return found, [_unknown(name, allowed) for name in found if name not in allowed]
+
+
+def integer(field: str, value: object, least: int, most: int) -> tuple[int, list[Mistake]]:
+    """A whole number from `least` to `most`, or what is wrong with it. To JSON 2.0 is one too, and True is none."""
+    number = int(value) if isinstance(value, float) and value.is_integer() else value
+    if type(number) is int and least <= number <= most:
+        return number, []
+    return least, [Mistake(field, value, f"an integer from {least} to {most} is allowed")]
 
 
 def _path(event: Event, name: str) -> str:
@@ -103,7 +113,8 @@ def _refuse_constant(text: str) -> None:
 
 
 def _unknown(name: str, allowed: set[str]) -> Mistake:
-    return Mistake(name[:LONGEST_NAME], "unknown", f"the fields are {' and '.join(sorted(allowed))}")
+    known = f"the fields are {' and '.join(sorted(allowed))}" if allowed else "there are none"
+    return Mistake(name[:LONGEST_NAME], "unknown", known)
 
 
 def text_mistakes(field: str, text: object, longest: int = LONGEST_NAME) -> list[Mistake]:

@@ -18,4 +18,4 @@ for module in options.parts("tests", "fixtures").values():
 def service(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     store = request.getfixturevalue(STORES[request.param])
     with environment(store, tmp_path_factory.mktemp(f"function-{request.param}")) as running:
-        yield Service(running)
+        yield Service(running, request.param)

@@ -31,7 +31,7 @@ def on_a_table(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def service(on_a_table):
-    with closing(DeployedService(on_a_table.account)) as running:
+    with closing(DeployedService(on_a_table.account, "dynamodb")) as running:
         yield running
 
 

@@ -19,7 +19,8 @@ class DeployedService(Service):
 
     examples = 4
 
-    def __init__(self, account: Account) -> None:
+    def __init__(self, account: Account, store: str = "postgres") -> None:
+        self.store = store
         self._account = account
         self._base = urlsplit(account.api_url())
         self._connection = http.client.HTTPConnection(self._base.netloc, timeout=SECONDS)

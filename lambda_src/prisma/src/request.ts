@@ -23,8 +23,8 @@ const BASE64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$
 // Control characters, and halves of surrogate pairs: PostgreSQL stores neither NUL nor half a character.
 const UNSTORABLE = /[\x00-\x1f\x7f-\x9f\ud800-\udfff]/u;
 const NOT_SPACE = /\P{White_Space}/u;
-const VERSION_ALLOWED = "an integer of 1 or more is allowed";
 const LARGEST_VERSION = 2 ** 31 - 1;
+const VERSION_ALLOWED = `an integer from 1 to ${LARGEST_VERSION} is allowed`;
 const [DEFAULT_LIMIT, LARGEST_LIMIT] = [25, 500];
 
 /** The tenant that the path names. */
