@@ -1,5 +1,6 @@
 """The contract of the API (docs/openapi.yaml), which every store serves alike."""
 
+import sys
 import uuid
 
 import pytest
@@ -207,3 +208,19 @@ def test_nothing_of_a_bad_request_is_logged_as_a_traceback(service, tmp_path_fac
         log = path.read_text()
         assert "Traceback" not in log
         assert "stackTrace" not in log
+
+
+def test_of_very_many_mistakes_the_first_are_told(service, tenant):
+    """All of them would be ten times the request, and Lambda carries no more than 6 MB either way."""
+    answer = service.request("POST", f"/tenants/{tenant}/projects", {f"field{number}": 1 for number in range(200_000)})
+    assert answer.status == 400
+    assert len(answer.body["errors"]) == 20
+    assert answer.body["detail"].endswith("; and 199981 more")
+
+
+def test_whatever_is_nested_as_deep_as_can_be_read_is_a_bad_request(service, tenant):
+    """The reader's limit depends on how deep the stack is already: of all depths about it none is a 500."""
+    limit = sys.getrecursionlimit()
+    for depth in range(limit - 40, limit):
+        body = f'{{"name": {"[" * depth}{"]" * depth}}}'
+        assert service.request("POST", f"/tenants/{tenant}/projects", raw=body).status == 400, depth

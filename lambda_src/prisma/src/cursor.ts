@@ -69,5 +69,5 @@ function signatureOf(payload: Buffer, tenant: string, key: Buffer): Buffer {
 }
 
 function refusal(text: string): InvalidRequest {
-  return new InvalidRequest({ field: "cursor", came: text, allowed: ALLOWED });
+  return new InvalidRequest([{ field: "cursor", came: text, allowed: ALLOWED }]);
 }

@@ -1,19 +1,22 @@
 /** Failures as problem documents (RFC 9457). */
 
 const LONGEST_ECHO = 80; // characters of a bad value that are shown back
+const MOST_MISTAKES = 20; // that are told at once: an answer above 6 MB is none, says Lambda, and a request has room for many
 
 export type Response = { statusCode: number; headers?: Record<string, string>; body?: string };
 
 /** One thing that is wrong with a request: which field, what came, and what is allowed. */
 export type Mistake = { field: string; came: unknown; allowed: string };
 
-/** A request that can't be served as it is, with every mistake that was found in it. */
+/** A request that can't be served as it is, with the mistakes that were found in it: the first of very many. */
 export class InvalidRequest extends Error {
   readonly mistakes: readonly Mistake[];
 
-  constructor(...mistakes: Mistake[]) {
-    super(mistakes.map(({ field, came, allowed }) => `${field} is ${shown(came)}: ${allowed}`).join("; "));
-    this.mistakes = mistakes;
+  constructor(mistakes: readonly Mistake[]) {
+    const told = mistakes.slice(0, MOST_MISTAKES);
+    const sentences = told.map(({ field, came, allowed }) => `${field} is ${shown(came)}: ${allowed}`).join("; ");
+    super(mistakes.length > told.length ? `${sentences}; and ${mistakes.length - told.length} more` : sentences);
+    this.mistakes = told;
   }
 }
 

@@ -30,14 +30,14 @@ const [DEFAULT_LIMIT, LARGEST_LIMIT] = [25, 500];
 /** The tenant that the path names. */
 export function tenantOf(event: Event): string {
   const tenant = event.pathParameters?.["tenant"] ?? "";
-  if (!TENANT.test(tenant)) throw new InvalidRequest({ field: "tenant", came: tenant, allowed: TENANT_ALLOWED });
+  if (!TENANT.test(tenant)) throw new InvalidRequest([{ field: "tenant", came: tenant, allowed: TENANT_ALLOWED }]);
   return tenant;
 }
 
 /** The project that the path names. */
 export function projectIdOf(event: Event): string {
   const id = event.pathParameters?.["id"] ?? "";
-  if (!isUuid(id)) throw new InvalidRequest({ field: "id", came: id, allowed: UUID_ALLOWED });
+  if (!isUuid(id)) throw new InvalidRequest([{ field: "id", came: id, allowed: UUID_ALLOWED }]);
   return id.toLowerCase();
 }
 
@@ -85,10 +85,10 @@ function bodyOf(event: Event): Record<string, unknown> {
     body = JSON.parse(event.isBase64Encoded ? decoded(raw) : raw);
   } catch (error) {
     const reason = error instanceof SyntaxError ? "it is no JSON" : "it is no text in UTF-8 and Base64";
-    throw new InvalidRequest({ field: "body", came: raw || undefined, allowed: `a JSON object is allowed (${reason})` });
+    throw new InvalidRequest([{ field: "body", came: raw || undefined, allowed: `a JSON object is allowed (${reason})` }]);
   }
   if (typeof body !== "object" || body === null || Array.isArray(body)) {
-    throw new InvalidRequest({ field: "body", came: body, allowed: "a JSON object is allowed" });
+    throw new InvalidRequest([{ field: "body", came: body, allowed: "a JSON object is allowed" }]);
   }
   return Object.assign(Object.create(null), body); // a field is there when it was sent, not when objects have it
 }
@@ -119,5 +119,5 @@ function isVersion(version: unknown): boolean {
 }
 
 function refuse(mistakes: Mistake[]): void {
-  if (mistakes.length > 0) throw new InvalidRequest(...mistakes);
+  if (mistakes.length > 0) throw new InvalidRequest(mistakes);
 }
