@@ -22,10 +22,15 @@ OWN = "database/planetscale/migrations"
 
 
 @pytest.fixture(scope="module")
-def synthesized(tmp_path_factory):
+def app(tmp_path_factory):
     """The environment as the option's page has it, and one whose migrations have a secret of their own."""
     store = replace(OPTION.store, migrations_secret_name=OWN)
-    return templates(synthesize(tmp_path_factory.mktemp("cdk.out"), [OPTION, replace(OPTION, name="own", store=store)]))
+    return synthesize(tmp_path_factory.mktemp("cdk.out"), [OPTION, replace(OPTION, name="own", store=store)])
+
+
+@pytest.fixture(scope="module")
+def synthesized(app):
+    return templates(app)
 
 
 def function(template, handler):
@@ -47,6 +52,10 @@ def secrets_of(template, found):
         for statement in policy["Properties"]["PolicyDocument"]["Statement"]
         if "secretsmanager" in json.dumps(statement["Action"])
     ]
+
+
+def test_every_validator_accepts_it(app):
+    app.synth()
 
 
 def test_functions_get_the_variables_that_they_read(synthesized):
