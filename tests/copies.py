@@ -13,7 +13,6 @@ from tests.conftest import ROOT
 
 INSTALLED = (".venv", ".venv-emulator", "node_modules")  # what `make setup` makes; a copy uses the same
 PACKAGES = ("app.py", "stacks", "lambda_src", "local", "benchmarks", "ci", "tests")
-ASK_A_REGISTRY = ("make lock", "npm ")  # what they change is installed, and a copy shares that
 FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 FILE = re.compile(r"^`([\w./-]+)`:\n\n\Z", re.MULTILINE)  # a line of its own before a block: the file that it is
 

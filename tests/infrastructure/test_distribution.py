@@ -12,9 +12,9 @@ def test_every_file_that_asks_for_a_shared_deployment_is_in_its_group(deployment
     assert {group(str(path.relative_to(ROOT))) for path in files} == {deployment}
 
 
-def test_every_other_file_is_a_group_of_its_own():
-    name = "tests/infrastructure/test_distribution.py"
-    assert group(name) == name
+def test_every_other_file_is_a_group_of_its_own_or_in_that_of_its_folder():
+    assert group("tests/ci/test_update.py") == "tests/ci/test_update.py"
+    assert group("tests/infrastructure/test_distribution.py") == "tests/infrastructure"
 
 
 def test_the_workers_are_given_groups():
