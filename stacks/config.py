@@ -8,8 +8,8 @@ from typing import Any, ClassVar, Generic, Protocol
 
 from typing_extensions import TypeVar
 
-from stacks.budget.instance_classes import INSTANCE_CLASSES
 from stacks.budget.plan import (
+    CREDENTIALS,
     HTTP_API_TIMEOUT_SECONDS,
     Plan,
     Workload,
@@ -29,7 +29,6 @@ PROXY_PORT = 5432  # RDS Proxy for PostgreSQL listens on nothing else
 MIGRATIONS_CONCURRENCY = 1  # what the migration function reserves
 ROTATION_CONCURRENCY = 2  # and the rotation function, where there are two passwords
 ROTATION_DAYS = 30
-IAM_MEMORY_GIB = 4  # Amazon RDS User Guide, "IAM database authentication", limitations
 SUBNET_PREFIX = 24  # 251 addresses; RDS Proxy wants 110 in front of the largest instance class
 # fmt: off
 LOG_RETENTION_DAYS = (
@@ -116,7 +115,7 @@ class RdsPostgres:
             "a minor version from 16 (migrations need its GRANT … WITH SET) to 18 (RDS Proxy's last), such as 18.6",
         )
         yield of_kind("pool", self.pool, Pool)
-        yield one_of("credentials", self.credentials, ["secrets", "iam"])
+        yield one_of("credentials", self.credentials, CREDENTIALS)
         yield self._credentials_problem()
         yield flag("multi_az", self.multi_az)
         yield whole("backup_retention_days", self.backup_retention_days, 0, 35, "days")
@@ -149,13 +148,6 @@ class RdsPostgres:
             return (
                 f"rotation_days is {self.rotation_days} and credentials is 'iam', where there is no password to rotate "
                 "(and alternating users would change the user's name, for which a token is made): leave it out"
-            )
-        known = INSTANCE_CLASSES.get(str(self.instance))
-        if known is not None and known.memory_gib < IAM_MEMORY_GIB:
-            return (
-                f"credentials is 'iam' and instance is {self.instance!r} with {known.memory_gib} GiB, allowed is a "
-                f"class with {IAM_MEMORY_GIB} GiB and more, since IAM authentication takes 300 to 1000 MiB of it: "
-                "set credentials='secrets', or choose a larger class"
             )
         return None
 
@@ -309,6 +301,7 @@ class Environment(Generic[Store]):
             administrators=store.administrators,
             account_concurrency=self.account_concurrency,
             other_concurrency=MIGRATIONS_CONCURRENCY + (0 if store.uses_iam else ROTATION_CONCURRENCY),
+            credentials=store.credentials,
             multi_az=store.multi_az,
             retain=self.retain,
             backup_retention_days=store.backup_retention_days,

@@ -7,6 +7,7 @@ from stacks.budget.findings import ERROR, LARGER_INSTANCE, MORE_MEMORY, WARNING,
 from stacks.capacity import MULTIPLEX_DEPENDENT, PIN_SAFE, RESERVED_SLOTS, UNRESERVED_CONCURRENCY, Budget
 
 CONNECTS_A_SECOND = 200  # AWS's guidance for new connections with IAM authentication
+IAM_MEMORY_GIB = 4  # Amazon RDS User Guide, "IAM database authentication", limitations
 FEW = 10  # environments of which the busiest moment says little about the average
 
 PERCENT_UP, PERCENT_DOWN = up("max_connections_percent", 100), down("max_connections_percent", 1)
@@ -186,6 +187,16 @@ def _connects_are_slow_enough(b: Budget) -> str | None:
     )
 
 
+def _iam_has_memory(b: Budget) -> str | None:
+    gib = b.instance_class.memory_gib
+    if b.plan.credentials != "iam" or gib >= IAM_MEMORY_GIB:
+        return None
+    return (
+        f"credentials is 'iam' and {b.plan.instance} has {gib} GiB, of which IAM authentication takes 300 to 1000 MiB, "
+        f"so that it wants a class with {IAM_MEMORY_GIB} GiB"
+    )
+
+
 RULES = (
     Rule("A01", ERROR, _idle_within_pool, (HALF_IDLE, PERCENT_UP)),
     Rule("A04", ERROR, _administrators_get_in, (PERCENT_DOWN, MORE_CONNECTIONS, LARGER_INSTANCE, FEWER_ADMINISTRATORS)),
@@ -204,4 +215,5 @@ RULES = (
     Rule("B07", WARNING, _traffic_fits, (up("reserved_concurrency", 10000),)),
     Rule("B08", WARNING, _throttle_protects, (down("throttle_rate", 1),)),
     Rule("B10", WARNING, _connects_are_slow_enough, (RESERVED_DOWN,)),
+    Rule("E05", ERROR, _iam_has_memory, (MORE_MEMORY, becomes("credentials", "secrets"))),
 )

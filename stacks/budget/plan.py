@@ -6,9 +6,10 @@ from fractions import Fraction
 from typing import Any, Self
 
 from stacks.budget.instance_classes import instance_class
-from stacks.refusal import above, flag, like, refuse, whole
+from stacks.refusal import above, flag, like, one_of, refuse, whole
 
 INVOCATIONS_A_SECOND = 10  # Lambda: for each unit of concurrency, however short the invocations
+CREDENTIALS = ("secrets", "iam")  # how users log in to the instance
 HTTP_API_TIMEOUT_SECONDS = 30  # hard limit of an HTTP API's integration
 
 
@@ -87,6 +88,7 @@ class Plan:
     account_concurrency: int | None = None
     other_concurrency: int = 0
     api_timeout_seconds: int = HTTP_API_TIMEOUT_SECONDS
+    credentials: str = "secrets"
     multi_az: bool = False
     retain: bool = False
     backup_retention_days: int = 7
@@ -101,6 +103,7 @@ class Plan:
             None if self.workloads else "workloads are none, allowed is one and more",
             *limited(self, *LIMITS),
             unknown_class(self.instance),
+            one_of("credentials", self.credentials, CREDENTIALS),
             bad_address(self.alarm_address),
             *(flag(name, getattr(self, name)) for name in ("multi_az", "retain", "debug_logging")),
         ]

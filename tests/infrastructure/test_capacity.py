@@ -455,8 +455,9 @@ inputs_of_environments = st.builds(
             "backup_retention_days": st.integers(0, 14),
         },
         optional={
-            "max_connections": st.sampled_from([6, 16, 50, 1000, 262143]),
-            "max_connections_percent": st.integers(1, 100),
+            # A pool of two connections and more: with less, three inputs would have to change together.
+            "max_connections": st.sampled_from([50, 100, 1000, 262143]),
+            "max_connections_percent": st.integers(5, 100),
             "max_idle_connections_percent": st.integers(0, 100),
             "connection_borrow_timeout": st.integers(0, 300),
             "idle_client_timeout": st.integers(60, 28800),
@@ -467,6 +468,7 @@ inputs_of_environments = st.builds(
             "throttle_rate": st.integers(1, 10000),
             "multi_az": st.booleans(),
             "debug_logging": st.booleans(),
+            "credentials": st.sampled_from(["secrets", "iam"]),
         },
     ),
 )
@@ -480,7 +482,8 @@ inputs_of_environments = st.builds(
 def test_who_does_what_a_refusal_says_has_an_environment_that_is_none(inputs):
     """Each refusal says everything that is wrong, and names a repair for each; following the first ends soon."""
     for _ in range(20):
-        plan_ = plan(**{**PROD, **inputs, "other_concurrency": 3, "alarm_address": "operations@example.com"})
+        others = 1 if inputs.get("credentials") == "iam" else 3  # migrations, and rotation where there are passwords
+        plan_ = plan(**{**PROD, **inputs, "other_concurrency": others, "alarm_address": "operations@example.com"})
         refused = [each for each in judge(Budget.of(plan_)) if each.severity == ERROR]
         if not refused:
             environment(inputs)
@@ -511,6 +514,13 @@ def test_every_sentence_has_its_numbers_and_no_full_stop(plan_):
         assert re.search(r"\d|is (True|False|not given|refuses)", finding.sentence), finding
         assert not str(finding).endswith(".")
         assert "None" not in str(finding)
+
+
+def test_iam_authentication_wants_memory():
+    (finding,) = (each for each in judge(budget(instance="t4g.small", credentials="iam")) if each.id == "E05")
+    assert finding.severity == ERROR
+    assert [repair.changes for repair in finding.repairs] == [{"instance": "t4g.medium"}, {"credentials": "secrets"}]
+    assert "E05" not in [each.id for each in judge(budget(instance="t4g.medium", credentials="iam"))]
 
 
 def test_every_error_rule_can_be_repaired_by_something():

@@ -36,7 +36,6 @@ IMPOSSIBLE = [
     (STORE, {"version": "19.1"}, "to 18 (RDS Proxy's last)"),
     (STORE, {"version": "15.14"}, "from 16 (migrations need its GRANT … WITH SET)"),
     (STORE, {"version": "18"}, "such as 18.6"),
-    (STORE, {"credentials": "iam"}, "is 't4g.micro' with 1 GiB, allowed is a class with 4 GiB and more, since IAM"),
     (STORE, {"credentials": "iam", "instance": "r8g.large", "rotation_days": 30}, "there is no password to rotate"),
     (STORE, {"credentials": "plain"}, "credentials is 'plain', allowed is secrets, iam"),
     (STORE, {"rotation_days": 0}, "rotation_days is 0, allowed is a whole number from 1 to 365 days"),
