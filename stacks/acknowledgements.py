@@ -7,6 +7,7 @@ This is what environments of several stores have in common.
 from typing import Any
 
 from aws_cdk import Acknowledgment, Validations
+from aws_cdk import aws_lambda as lambda_
 from constructs import IConstruct
 
 from stacks.config import Environment
@@ -14,8 +15,8 @@ from stacks.notifications import Notifications
 from stacks.runtime import PYTHON_VERSIONS
 
 
-def accept_function(function: IConstruct, environment: Environment[Any]) -> None:
-    """Acknowledge what is found at every function of the zip."""
+def accept_function(function: lambda_.Function, environment: Environment[Any]) -> None:
+    """Acknowledge what is found at every function."""
     accept(
         function,
         "Serverless::Serverless-LambdaDLQ",
@@ -23,7 +24,7 @@ def accept_function(function: IConstruct, environment: Environment[Any]) -> None
         "by the API, by the custom resource Custom::Trigger, which fails the deployment, or by Secrets Manager, "
         "which repeats a rotation that failed",
     )
-    if environment.runtime.python != PYTHON_VERSIONS[-1]:
+    if function.runtime.name == f"python{environment.runtime.python}" != f"python{PYTHON_VERSIONS[-1]}":
         for rule in ("AwsSolutions::AwsSolutions-L1", "Serverless::Serverless-LambdaLatestVersion"):
             accept(function, rule, _why_not_newest(environment))
 

@@ -69,3 +69,15 @@ def only(template: Json, kind: str) -> Json:
     """The properties of the one resource of this type."""
     (resource,) = of_type(template, kind).values()
     return resource["Properties"]
+
+
+def acknowledged(app: App) -> set[tuple[str, str]]:
+    """Where, and which rules; without those that CDK's own constructs acknowledge."""
+    return {
+        (construct.node.path, rule)
+        for construct in app.node.find_all()
+        for entry in construct.node.metadata
+        if entry.type == "aws:cdk:acknowledged-rules"
+        for rule in entry.data
+        if not rule.startswith("CloudFormation-Validate::")
+    }

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from aws_cdk import Tags
 
-from .synthesis import FIXED, context, synthesize
+from .synthesis import FIXED, acknowledged, context, synthesize
 
 # The library's recommendation for new projects that this one does not follow, and why.
 EXCEPTIONS = {
@@ -38,18 +38,6 @@ def test_cdks_own_validation_is_on(tmp_path):
     with pytest.raises(RuntimeError, match="ValidationFailed"):
         app.synth()
     assert '"ruleName": "F3002"' in (tmp_path / "validation-report.json").read_text()
-
-
-def acknowledged(app):
-    """Where, and which rules; without those that CDK's own constructs acknowledge."""
-    return {
-        (construct.node.path, rule)
-        for construct in app.node.find_all()
-        for entry in construct.node.metadata
-        if entry.type == "aws:cdk:acknowledged-rules"
-        for rule in entry.data
-        if not rule.startswith("CloudFormation-Validate::")
-    }
 
 
 def test_every_acknowledgement_is_of_something_that_is_found(own_app, report):

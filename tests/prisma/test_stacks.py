@@ -11,7 +11,7 @@ from stacks.options.prisma import Accelerate, build
 from stacks.options.prisma.runtime import shipped
 from stacks.stage import EnvironmentStage
 from tests.environments import DEV
-from tests.infrastructure.synthesis import of_type, only, synthesize, templates
+from tests.infrastructure.synthesis import acknowledged, of_type, only, synthesize, templates
 
 ON_PRISMA = replace(DEV.api, runtime="prisma", connect_timeout_seconds=3, deadline_seconds=4)
 PYTHON = {"lambda_src.migrations.handler.handler", "lambda_src.rotation.handler.handler"}
@@ -82,6 +82,11 @@ def test_prisma_is_the_only_difference_to_the_environment_in_python(synthesized,
     before, after = (only(each["prisma", "service"], "AWS::Lambda::Function") for each in (python, synthesized))
     del before["Environment"]["Variables"]["STORE"]  # a module of the function in Python
     assert {name for name in before | after if before.get(name) != after.get(name)} == {"Code", "Handler", "Runtime"}
+
+
+def test_a_function_on_node_acknowledges_nothing_about_a_version_of_python(app):
+    at_functions = {rule for path, rule in acknowledged(app) if path.endswith("Service/Projects/Function")}
+    assert at_functions == {"Serverless::Serverless-LambdaDLQ"}
 
 
 def test_accelerate_warns_of_its_end_and_says_what_replaces_it(app):
