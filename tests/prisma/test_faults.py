@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from lambda_src.database import retry
 from local.certificates import root_bundle
 from local.prisma.node import node
 from tests.conftest import APPLICATION, PASSWORD, ROOT, as_superuser, migrated_server, stand_in_before
-from tests.prisma.fixtures import QUICK, OnPrisma, started
+from tests.prisma.fixtures import QUICK, OnPrisma, started, wait_until
 
 HOST = "127.0.0.19"
 
@@ -174,6 +175,36 @@ def test_a_slow_statement_ends_with_the_deadline_and_holds_nothing(service, serv
         assert service.request("PATCH", path, {"name": "waits"}).status == 503
         assert service.health() == (200, None)  # on a connection that does not wait
     assert service.request("PATCH", path, {"name": "does not wait"}).status == 200
+
+
+def test_a_database_without_room_or_with_a_broken_disk_is_a_503_at_once(service, server):
+    states = ["53000", "53100", "53200", "53400", "58000", "58030"]
+    with as_superuser(server) as connection:
+        connection.execute("CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN END'")
+        connection.execute("CREATE TRIGGER fail BEFORE INSERT ON project FOR EACH ROW EXECUTE FUNCTION fail()")
+        for state in states:
+            body = f"BEGIN RAISE EXCEPTION USING ERRCODE = '{state}'; END"
+            connection.execute(f"CREATE OR REPLACE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS $${body}$$")
+            assert service.request("POST", "/tenants/acme/projects", {"name": "a"}).status == 503
+        connection.execute("DROP FUNCTION fail CASCADE")
+    assert [(line["sqlstate"], line["attempts"]) for line in service.last(6)] == [(state, 1) for state in states]
+
+
+def test_a_database_that_is_not_there_is_a_503(function, network, tmp_path):
+    with started(function, tmp_path, DB_NAME="nowhere") as cold:
+        assert cold.health() == (503, "1")
+
+
+@pytest.mark.parametrize("version", [{}, {"version": 1}])
+def test_a_change_that_waited_for_a_deletion_finds_nothing(service, server, version):
+    project = service.request("POST", "/tenants/acme/projects", {"name": "a"}).body
+    path = f"/tenants/acme/projects/{project['id']}"
+    with ThreadPoolExecutor(1) as background, as_superuser(server) as connection, as_superuser(server) as observer:
+        with connection.transaction():
+            connection.execute("DELETE FROM project WHERE id = %s", [project["id"]])
+            answer = background.submit(service.request, "PATCH", path, {"name": "b", **version})
+            wait_until(lambda: observer.execute("SELECT FROM pg_locks WHERE NOT granted").fetchone() is not None)
+        assert answer.result().status == 404
 
 
 def test_an_authority_that_is_not_trusted_is_a_503_at_once(function, network, tmp_path):

@@ -1,6 +1,7 @@
 """The function on Prisma keeps the rules that RDS Proxy needs, and shares tables and cursors with Python's."""
 
 import json
+import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 
@@ -151,6 +152,25 @@ def test_each_connection_has_a_token_of_its_own(proxy, network, tmp_path):
         is_right_by(0)
         assert running.health() == (200, None)
     assert "X-Amz-" not in (tmp_path / "function.log").read_text()
+
+
+def test_of_two_changes_in_one_millisecond_none_is_lost(service, proxy, tmp_path, tenant):
+    """By a clock that stands still: each environment gives its n-th change the same time as the others theirs."""
+    clock, when = tmp_path / "clock.mjs", int(time.time() * 1000)
+    clock.write_text(f"Date.now = () => {when};")
+    store, path = (
+        OnPrisma({**proxy.variables, "NODE_OPTIONS": f"--import {clock.as_uri()}"}),
+        f"/tenants/{tenant}/projects",
+    )
+    project = service.request("POST", path, {"name": "new"}).body
+    path += f"/{project['id']}"
+    with environment(store, tmp_path) as first, environment(store, tmp_path) as second:
+        one, other = Service(first), Service(second)
+        assert one.request("PATCH", path, {"name": "one", "version": 1}).status == 200
+        assert other.request("PATCH", path, {"name": "other", "version": 1}).status == 409
+        assert one.request("PATCH", path, {"name": "one"}).body["version"] == 3
+        answer = other.request("PATCH", path, {"name": "other"})
+    assert (answer.body["name"], answer.body["version"]) == ("other", 4)
 
 
 def test_a_list_that_began_in_one_language_goes_on_in_the_other(service, proxy, tmp_path, tenant):

@@ -179,6 +179,12 @@ def test_a_wrong_key_is_a_503_until_the_secret_has_the_right_one(function, local
 
 
 @pytest.mark.parametrize("way", ["tcp"], indirect=True, scope="module")
+def test_a_secret_that_is_not_there_is_a_503(function, tmp_path):
+    with started(function, tmp_path, DB_SECRET_NAME="nowhere") as cold:
+        assert cold.health() == (503, "1")
+
+
+@pytest.mark.parametrize("way", ["tcp"], indirect=True, scope="module")
 def test_a_database_with_another_time_zone_is_refused_with_a_sentence(function, postgres, tmp_path):
     with as_superuser(postgres) as connection:
         connection.execute("ALTER ROLE over_websocket SET timezone = 'Asia/Tokyo'")

@@ -50,7 +50,7 @@ export class Database {
     this.#link ??= await link(this.#settings, { connected: () => this.#connected() });
     await this.#link.transports?.freshen(this.#settings.connectionMaxAge);
     if (deadline.remaining() === 0) throw new DeadlineExceeded("nobody waits any more");
-    this.#couldSend = this.#link.transports?.isOpen ?? true;
+    this.#couldSend = this.#link.transports?.isReady ?? true;
     return await work(this.#link.client);
   }
 

@@ -20,7 +20,12 @@ export function overWebSocket(url: string, settings: SecretSettings, meter: Mete
   if (settings.webSocketProxy) neonConfig.wsProxy = settings.webSocketProxy;
   const adapter = new Watched(
     { connectionString: url, max: 1, idleTimeoutMillis: 0, connectionTimeoutMillis: settings.connectTimeout },
-    meter,
+    {
+      connected: () => {
+        transports.ready();
+        meter.connected();
+      },
+    },
   );
   return { client: new PrismaClient({ adapter }), transports };
 }

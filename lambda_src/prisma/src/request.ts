@@ -95,7 +95,7 @@ function bodyOf(event: Event): Record<string, unknown> {
 
 function decoded(raw: string): string {
   if (!BASE64.test(raw)) throw new TypeError("not Base64");
-  return new TextDecoder("utf-8", { fatal: true }).decode(Buffer.from(raw, "base64"));
+  return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(Buffer.from(raw, "base64"));
 }
 
 function unknownFields(found: object, allowed: string[]): Mistake[] {

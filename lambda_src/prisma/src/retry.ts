@@ -43,12 +43,11 @@ const CONNECTION_IS_GONE = new Set([
 const UNAVAILABLE = new Set([
   "57014", // query_canceled: statement_timeout
   "55P03", // lock_not_available
-  "53100", // disk_full
-  "53200", // out_of_memory
   "P1011", // TLS: the certificate is not to be trusted, and will not be a moment later
   "P5011", // Accelerate: too many requests
   "P6003", // Accelerate: the plan's limit is reached
 ]);
+const NO_ROOM = /^(53|58)/; // classes: no room (disk, memory, a limit), and what fails below PostgreSQL (a disk, a file)
 const NOT_TRUSTED = /^(CERT_|DEPTH_ZERO_|ERR_TLS_|HOSTNAME_MISMATCH|INVALID_|SELF_SIGNED_|UNABLE_TO_)/; // Node's codes for TLS
 // Prisma's code is P2010 for whatever fails in $queryRaw, and P2039 for most of what PostgreSQL says: then the SQLSTATE
 // counts, or what kind of failure the driver adapter saw.
@@ -70,9 +69,9 @@ const ENDED = /^(Connection terminated unexpectedly|WebSocket|Unable to connect 
 /** Judge an error by its code, and by when it came: `connected` says that a statement could have been sent. */
 export function verdict(error: unknown, connected: boolean): Verdict {
   const code = codeOf(error) ?? "";
-  if (UNAVAILABLE.has(code) || NOT_TRUSTED.test(code)) return "unavailable";
   const refused = UNDONE.has(code) || messages(error).some((each) => NOT_CONNECTED.has(each));
-  if (!connected && (refused || isEnd(error, code))) return "reconnect";
+  if (!refused && [UNAVAILABLE.has(code), NO_ROOM.test(code), NOT_TRUSTED.test(code)].some(Boolean)) return "unavailable";
+  if (!connected && (refused || isEnd(error, code) || isSaidByServer(error, code))) return "reconnect";
   if (refused) return "retry";
   if (isEnd(error, code)) return "uncertain";
   return "raise";
@@ -82,6 +81,11 @@ function isEnd(error: unknown, code: string): boolean {
   if (error instanceof DeadlineExceeded || CONNECTION_IS_GONE.has(code) || /^(08|UND_ERR_)/.test(code)) return true;
   // A WebSocket that fails says so by an event, which Neon's driver throws as it is.
   return error instanceof Event || messages(error).some((each) => ENDED.test(each));
+}
+
+/** Whether PostgreSQL or Prisma has a code for it, or an AWS service refused: before a statement all of it is a no. */
+function isSaidByServer(error: unknown, code: string): boolean {
+  return /^[0-9A-Z]{5}$/.test(code) || causes(error).some((each) => "$fault" in each);
 }
 
 /** Its SQLSTATE if PostgreSQL sent one, else the code of Prisma or Node. */

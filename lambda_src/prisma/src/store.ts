@@ -50,14 +50,23 @@ export class ProjectStore {
 
   /** Change a project that is at `version` (undefined: at any), or throw ProjectNotFound or VersionConflict. */
   async rename(tenant: string, id: string, name: string, version: number | undefined, now: Date): Promise<Project> {
-    const where = { tenant, id, updatedAt: { not: now }, ...(version !== undefined && { version }) };
+    const where = { tenant, id, ...(version !== undefined && { version }) };
     const data = { name, version: { increment: 1 }, updatedAt: now };
-    const [renamed] = await this.#session.do((client) => client.project.updateManyAndReturn({ where, data }));
+    // Only what was sent before can be there already: at the same millisecond another may have changed it.
+    const [renamed] = await this.#session.do((client) =>
+      client.project.updateManyAndReturn({
+        where: this.#session.uncertain ? { ...where, updatedAt: { not: now } } : where,
+        data,
+      }),
+    );
     const found = renamed ?? (await this.#find(tenant, id)) ?? absent(tenant, id);
-    if (found.updatedAt.getTime() !== now.getTime()) {
-      throw new VersionConflict(`project ${id} is at version ${found.version}, and the change is for ${version}`);
+    const isOurs = this.#session.uncertain && found.updatedAt.getTime() === now.getTime() && found.name === name;
+    if (renamed || isOurs) return projectOf(found);
+    if (version === undefined || version === found.version) {
+      // It was deleted and made again, or changed at the same millisecond: that is no conflict.
+      return this.rename(tenant, id, name, version, new Date(now.getTime() + 1));
     }
-    return projectOf(found);
+    throw new VersionConflict(`project ${id} is at version ${found.version}, and the change is for ${version}`);
   }
 
   /** Delete a project, or throw ProjectNotFound. */

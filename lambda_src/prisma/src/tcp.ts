@@ -30,7 +30,10 @@ export function overTcp(endpoint: Endpoint, connectTimeout: number, meter: Meter
     connectionTimeoutMillis: connectTimeout,
     // No `options`, no SET, no named statement: each would pin the connection at RDS Proxy.
   });
-  pool.on("connect", meter.connected);
+  pool.on("connect", () => {
+    transports.ready();
+    meter.connected();
+  });
   return { client: new PrismaClient({ adapter: new PrismaPg(pool) }), transports };
 }
 

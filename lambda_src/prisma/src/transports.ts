@@ -2,20 +2,26 @@
 
 import { setImmediate } from "node:timers/promises";
 
-type Ended = { destroy(): void; openedAt: number };
+type Ended = { destroy(): void; openedAt: number; isReady: boolean };
 
 /** At most one is open at a time: the pools above hold one connection. */
 export class Transports {
   readonly #open = new Set<Ended>();
 
-  /** Whether one is open, or about to be. */
-  get isOpen(): boolean {
-    return this.#open.size > 0;
+  /** Whether a statement can be sent on one: it is open, and its login was not refused. */
+  get isReady(): boolean {
+    return [...this.#open].some((each) => each.isReady);
+  }
+
+  /** The login on the socket that was opened last has succeeded. */
+  ready(): void {
+    const last = [...this.#open].at(-1);
+    if (last) last.isReady = true;
   }
 
   /** Remember a socket that is being opened; call what is returned when it has closed. */
   opened(destroy: () => void): () => void {
-    const ended = { destroy, openedAt: performance.now() };
+    const ended = { destroy, openedAt: performance.now(), isReady: false };
     this.#open.add(ended);
     return () => this.#open.delete(ended);
   }
