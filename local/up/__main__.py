@@ -27,7 +27,7 @@ def main() -> None:
     """One command; a failure is a sentence and a status other than 0."""
     parser = argparse.ArgumentParser(prog="python -m local.up", description=__doc__)
     parser.add_argument("command", choices=["up", "status", "token", "down"])
-    parser.add_argument("--port", type=int, default=4566, help="loopback port of the local AWS (default: 4566)")
+    parser.add_argument("--port", type=port, default=4566, help="loopback port of the local AWS (default: 4566)")
     parser.add_argument("--state", type=Path, default=ROOT / "build" / "local", help="folder for data and logs")
     own = options.own() or POSTGRES
     parser.add_argument("--store", choices=STORES, default=own, help=f"database (default: {own})")
@@ -49,6 +49,14 @@ def main() -> None:
         sys.exit(f"\n{error}")
     except KeyboardInterrupt:
         sys.exit("\ninterrupted: nothing that this run started is left running")
+
+
+def port(text: str) -> int:
+    """A port that a client can be given; ArgumentTypeError where it is none."""
+    number = int(text) if text.isdecimal() else 0
+    if not 1 <= number <= 65535:
+        raise argparse.ArgumentTypeError(f"{text!r} is no port, allowed is 1 to 65535")
+    return number
 
 
 class LocalRun:
@@ -106,7 +114,9 @@ class LocalRun:
         say(f"stopped in {time.monotonic() - started:.1f} s")
 
     def _start(self, account: aws.Account) -> psutil.Process:
-        shutil.rmtree(self._state / "rds", ignore_errors=True)  # of an earlier run, and nothing leads there any more
+        # Of an earlier run, and nothing leads there any more.
+        shutil.rmtree(self._state / "rds", ignore_errors=True)
+        account.outputs_file.unlink(missing_ok=True)
         log = self._logs / "aws.log"
         command = [str(ROOT / ".venv-emulator" / "bin" / "python"), "-m", "local.aws", "--port", str(account.port)]
         command += ["--state", str(self._state), "--python", str(ROOT / ".venv" / "bin" / "python")]

@@ -56,6 +56,7 @@ class Account:
             "AWS_CONFIG_FILE": os.devnull,
             "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
             "CDK_HOME": str(self.state / "cdk-home"),  # the CLI remembers there which account a key belongs to
+            "TMPDIR": str(self.state / "tmp"),  # who ends the CLI half-way leaves nothing elsewhere
             "CDK_DISABLE_CLI_TELEMETRY": "true",
             "CI": "true",  # no colours and no progress bars in the log
         }
@@ -85,8 +86,10 @@ class Account:
         """The environment variables of the deployed function that answers the API."""
         functions = self.client("lambda").list_functions()["Functions"]
         name = f"{self.prefix}-service-Projects"  # what CloudFormation makes of its place in the stack
-        (function,) = [found for found in functions if found["FunctionName"].startswith(name)]
-        variables: dict[str, str] = function["Environment"]["Variables"]
+        found = [each for each in functions if each["FunctionName"].startswith(name)]
+        if not found:
+            raise StepFailed("the service is not deployed yet: `make up` deploys it")
+        variables: dict[str, str] = found[0]["Environment"]["Variables"]
         return variables
 
     def iam_token(self) -> str:

@@ -1,8 +1,10 @@
 """What is printed for the person who ran `make up` or `make status`."""
 
+import shlex
 from pathlib import Path
 
 import psutil
+from psycopg.conninfo import make_conninfo
 
 from local.postgres.server import SUPERUSER, binaries
 from local.up.aws import ACCESS_KEY, SECRET, Account
@@ -25,17 +27,26 @@ def print_welcome(account: Account, ask: str | None = None) -> None:
 
 
 def _print_database(account: Account, database: dict[str, str]) -> None:
-    root = _short(account.state / "certificates" / "ca.pem")
-    proxy = f"host={database['DB_HOST']} port={database['DB_PORT']} user={database['DB_USER']}"
-    say("\nAsk the database, through the stand-in for RDS Proxy, and as its superuser:\n")
-    say(
-        f'  PGPASSWORD="$(make -s token)" psql "{proxy} dbname={database["DB_NAME"]} '
-        f'sslmode=verify-full sslrootcert={root}" -c "TABLE project"'
+    proxy = make_conninfo(
+        host=database["DB_HOST"],
+        port=database["DB_PORT"],
+        user=database["DB_USER"],
+        dbname=database["DB_NAME"],
+        sslmode="verify-full",
+        sslrootcert=_short(account.state / "certificates" / "ca.pem"),
     )
-    socket = f"host={_short(account.database_socket())} user={SUPERUSER} dbname={database['DB_NAME']}"
-    say(f'  {_short(binaries() / "psql")} "{socket}" -c "TABLE project"')
+    say("\nAsk the database, through the stand-in for RDS Proxy, and as its superuser:\n")
+    say(f'  PGPASSWORD="$(make -s token)" psql {shlex.quote(proxy)} -c "TABLE project"')
+    say(f"  {superuser_psql(account.database_socket(), database['DB_NAME'])}")
     if page := account.proxy_page():
         say(f"\nWatch the stand-in, with its clients, server connections and pinned sessions:\n\n  {page}")
+
+
+def superuser_psql(socket: Path, database: str) -> str:
+    """A command that shows the projects, over the folder of a server's socket."""
+    # Not shortened: libpq takes a host for a folder only where it begins with a slash.
+    where = make_conninfo(host=str(socket), user=SUPERUSER, dbname=database)
+    return f'{shlex.quote(_short(binaries() / "psql"))} {shlex.quote(where)} -c "TABLE project"'
 
 
 def print_status(account: Account, emulator: psutil.Process, counterpart: psutil.Process | None = None) -> None:
