@@ -91,16 +91,20 @@ def test_two_at_once_are_told_apart(tmp_path):
     assert run.processes() == []
 
 
-def test_down_ends_an_up_that_is_still_at_work(tmp_path):
-    run = LocalRun(tmp_path)
-    first = run.start("up")
-    while first.poll() is None and not (tmp_path / "emulator.json").exists():
+def test_down_ends_an_up_that_is_still_at_work_and_nothing_is_left_outside(tmp_path):
+    run = LocalRun(tmp_path / "state")
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    first = run.start("up", TMPDIR=str(elsewhere))
+    log = run.state / "logs" / "cdk-bootstrap.log"
+    while first.poll() is None and not (log.exists() and "Bootstrapping" in log.read_text()):
         pass
     code, output = run("down")
     assert code == 0, output
     first.communicate(timeout=60)
     assert first.returncode != 0
     assert run.processes() == []
+    assert list(elsewhere.iterdir()) == []
 
 
 def test_a_port_in_use_is_a_sentence(tmp_path):
