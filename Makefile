@@ -15,6 +15,12 @@ export PATH := $(BIN):$(CURDIR)/node_modules/.bin:$(PATH)
 export CDK_DISABLE_CLI_TELEMETRY := true
 export UV_PYTHON_DOWNLOADS := never
 export UV_LINK_MODE := copy
+# Where the home can't be written to, the caches of pip, uv, npm and jsii are here; what it configures still counts.
+ifneq ($(shell test -w "$$HOME" && echo yes),yes)
+export XDG_CACHE_HOME := $(CURDIR)/build/cache
+export npm_config_cache := $(CURDIR)/build/cache/npm
+export JSII_RUNTIME_PACKAGE_CACHE_ROOT := $(CURDIR)/build/cache/jsii
+endif
 # Many short processes: Python and Node.js compile what they load once, also where the machine's environment says no.
 unexport PYTHONDONTWRITEBYTECODE
 export NODE_COMPILE_CACHE := $(CURDIR)/build/node-compile-cache
