@@ -232,6 +232,8 @@ def replicas_of(stage: Stage, database: Resource) -> list[Resource]:
 )
 def _managed_password_has_no_replica(stage: Stage) -> Iterator[Finding]:
     for database in stage.databases:
-        if truth(database.get("ManageMasterUserPassword")) and database.type == "AWS::RDS::DBInstance":
+        is_sql_server = str(database.get("Engine")).startswith("sqlserver")  # the one engine that can
+        is_instance = database.type == "AWS::RDS::DBInstance" and not is_sql_server
+        if truth(database.get("ManageMasterUserPassword")) and is_instance:
             for replica in replicas_of(stage, database):
                 yield Finding(replica, "SourceDBInstanceIdentifier", f"{database.id}, whose password RDS manages")

@@ -146,6 +146,9 @@ def _asynchronous_callers(stage: Stage) -> Iterator[tuple[Resource, Any]]:
             yield each, each.get("Endpoint")
     for each in stage.of_type("AWS::Scheduler::Schedule"):
         yield each, each.get("Target", "Arn")
+    for each in stage.of_type("AWS::S3::Bucket", "Custom::S3BucketNotifications"):
+        yield each, each.get("NotificationConfiguration", "LambdaConfigurations")
+        yield each, each.get("NotificationConfiguration", "LambdaFunctionConfigurations")
 
 
 def _keeps_failures(stage: Stage, function: Resource) -> bool:

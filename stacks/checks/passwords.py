@@ -12,8 +12,11 @@ from .values import Text, Unknown, listed, mentioned, mentions, shown
 
 SECRETS_MANAGER = "AWS Secrets Manager User Guide"
 READ = ("secretsmanager:GetSecretValue", "secretsmanager:BatchGetSecretValue")
-PASSWORD_NAME = re.compile(r"(^|_)(PASSWORD|PASSWD|PASSPHRASE|PGPASSWORD|PWD)$", re.IGNORECASE)
+PASSWORD_NAME = re.compile(r"(PASSWORD|PASSWD|PASSPHRASE|(^|_)(PASS|PWD))$", re.IGNORECASE)
 CREDENTIALS_IN_URL = re.compile(r"^[a-z][a-z0-9+.-]*://[^/@:\s]*:[^/@\s]+@", re.IGNORECASE)
+# as JDBC, libpq and ADO.NET write it; what is in braces is filled in when it is read
+PASSWORD_IN_CONNECTION_STRING = re.compile(r"(^|[?&;\s])(password|pwd)\s*=\s*[^&;\s\0{$<%]", re.IGNORECASE)
+NO_PASSWORD = re.compile(r"arn:|/|https?://|(true|false)$", re.IGNORECASE)  # names of secrets, pages, switches
 RESOLVED = re.compile(r"\{\{resolve:secretsmanager:(.*?)\}\}", re.DOTALL)
 
 
@@ -118,8 +121,10 @@ def _password_in(name: str, value: Any) -> str | None:
         return "a dynamic reference to a password"
     if CREDENTIALS_IN_URL.match(text):
         return "a URL with a password"
-    is_a_name = text.startswith(("arn:", "/"))  # of a secret or parameter that the function reads
-    if PASSWORD_NAME.search(name) and isinstance(value, str) and value and not resolved and not is_a_name:
+    if PASSWORD_IN_CONNECTION_STRING.search(text):
+        return "a connection string with a password"
+    is_one = isinstance(value, str) and value and not resolved and not NO_PASSWORD.match(value)
+    if is_one and PASSWORD_NAME.search(name):
         return "a password in plain text"
     return None
 

@@ -16,6 +16,10 @@ USER_FUNCTIONS = ("USER_ON_EVENT_FUNCTION_ARN", "USER_IS_COMPLETE_FUNCTION_ARN")
 UNNAMED = Unknown("the VPC's default security group")
 DEFAULT_FUNCTION_TIMEOUT = 3
 CONNECT, DATA_API = "rds-db:connect", "rds-data:ExecuteStatement"
+PASSWORDS = (  # where a role may get one from
+    *("secretsmanager:GetSecretValue", "secretsmanager:BatchGetSecretValue", "sts:AssumeRole", "s3:GetObject"),
+    *("ssm:GetParameter", "ssm:GetParameters", "ssm:GetParametersByPath", "appconfig:GetLatestConfiguration"),
+)
 
 
 class Stage:
@@ -120,7 +124,7 @@ class Stage:
             for attribute in mentioned(statement.resources)
         ]
         known = self.hosts(function) | self._served_by(_secrets(function)) | self._served_by(may)
-        if known or function in self.deployment_functions:
+        if known or function in self.deployment_functions or self._has_no_login(function):
             return known
         groups, locked_out = self.network.groups(function), self._locked_out(function)
         proxies = [each.resource for each in self.proxies if not (locked_out and self.requires_iam(each))]
@@ -137,6 +141,13 @@ class Stage:
         """Whether it is known that a function's role may not log in anywhere by IAM."""
         role = function.get("Role")
         return self.policies.is_complete(role) and not any(each.allows(CONNECT) for each in self.policies.of(role))
+
+    def _has_no_login(self, function: Resource) -> bool:
+        """Whether a function is told nothing but names of other resources, and may neither log in nor read how to."""
+        told, role = function.get("Environment", "Variables"), function.get("Role")
+        is_told = isinstance(told, Unknown) or not all(isinstance(each, Attribute) for each in (told or {}).values())
+        may = any(each.allows(CONNECT, *PASSWORDS) for each in self.policies.of(role))
+        return not is_told and not may and self.policies.is_complete(role)
 
     def requires_iam(self, proxy: Proxy) -> bool:
         """Whether it is known that clients log in to a proxy by IAM only."""

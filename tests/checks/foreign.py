@@ -11,6 +11,7 @@ from aws_cdk import aws_lambda_destinations as destinations
 from aws_cdk import aws_lambda_event_sources as sources
 from aws_cdk import aws_logs as logs
 from aws_cdk import aws_rds as rds
+from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_sqs as sqs
 
 from .cases import right
@@ -24,6 +25,7 @@ from .service import (
     database_proxy,
     function,
     group,
+    instance,
     managed_instances,
     network,
     resource,
@@ -111,6 +113,41 @@ def one_of_two_proxies_by_condition(stage):
 def the_default_group_of_the_vpc_into_the_database(stage):
     it = service(stage)
     it.groups[2].add_ingress_rule(ec2.Peer.security_group_id(it.vpc.vpc_default_security_group), PORT)
+
+
+@right
+def a_function_of_the_same_group_that_may_read_no_password(stage):
+    it = service(stage, secrets=True, proxy={"iam_auth": False})
+    variables = {"THUMBNAILS": s3.Bucket(it.stack, "Thumbnails").bucket_name}
+    function(it.stack, it.vpc, [it.groups[0]], variables=variables, id="Inside", reserved_concurrent_executions=None)
+
+
+@right
+def a_replica_of_sql_server(stage):
+    """The one engine that has replicas beside a master password that RDS manages."""
+    stack = Stack(stage, "Stack")
+    vpc = network(stack)
+    groups = [group(stack, "DatabaseGroup", vpc)]
+    version = rds.SqlServerEngineVersion.of("16.00.4185.3.v1", "16.00")
+    source = instance(
+        stack,
+        vpc,
+        groups,
+        engine=rds.DatabaseInstanceEngine.sql_server_ee(version=version),
+        license_model=rds.LicenseModel.LICENSE_INCLUDED,
+        instance_type=ec2.InstanceType("r6i.xlarge"),
+        cloudwatch_logs_exports=["error"],
+        iam_authentication=None,
+        engine_lifecycle_support=None,
+    )
+    rds.CfnDBInstance(
+        stack,
+        "Replica",
+        source_db_instance_identifier=source.instance_identifier,
+        db_instance_class="db.r6i.xlarge",
+        max_allocated_storage=500,
+        publicly_accessible=False,
+    )
 
 
 @right
@@ -239,6 +276,9 @@ def names_of_secrets_and_parameters_called_passwords(stage):
     it = service(stage)
     it.function.add_environment("DB_PASSWORD", "arn:aws:secretsmanager:eu-west-1:111122223333:secret:orders")
     it.function.add_environment("CACHE_PASSWORD", "/orders/cache/password")
+    it.function.add_environment("RESET_PASSWORD", "https://example.com/reset")
+    it.function.add_environment("requirePassword", "true")
+    it.function.add_environment("DSN", f"host={it.proxy.endpoint} password={{token}} dbname=orders")
 
 
 @right

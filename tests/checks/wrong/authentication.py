@@ -12,6 +12,7 @@ from ..service import (
     USER,
     alarmed,
     application_secret,
+    aurora,
     database_proxy,
     direct,
     function,
@@ -130,6 +131,17 @@ def a_function_that_may_read_the_master_secret(stage):
     it.instance.secret.grant_read(it.function)
 
 
+@wrong("E08")
+def the_master_secret_for_the_data_api(stage):
+    """CDK's grant for the Data API is one for the master's secret too."""
+    cluster, _ = aurora(stage, enable_data_api=True, **GENERATED)
+    cluster.secret.add_rotation_schedule(
+        "Rotation", hosted_rotation=secretsmanager.HostedRotation.postgre_sql_single_user()
+    )
+    client = function(Stack.of(cluster), variables={"CLUSTER": cluster.cluster_arn})
+    cluster.grant_data_api_access(client)
+
+
 @wrong("E09")
 def any_user_of_the_proxy(stage):
     it = service(stage)
@@ -203,6 +215,18 @@ def a_password_in_plain_text(stage):
 @wrong("E15")
 def a_connection_url(stage):
     service(stage).function.add_environment("DATABASE_URL", "postgres://application:hunter2@db.example.com/projects")
+
+
+@wrong("E15")
+def a_password_in_a_variable_of_another_style(stage):
+    service(stage).function.add_environment("dbPassword", "hunter2")
+
+
+@wrong("E15")
+def a_password_in_a_connection_string(stage):
+    it = service(stage)
+    url = f"jdbc:postgresql://{it.proxy.endpoint}:5432/projects?user=application&password=hunter2"
+    it.function.add_environment("JDBC_URL", url)
 
 
 @wrong("E16")

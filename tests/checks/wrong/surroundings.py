@@ -9,6 +9,8 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kinesis as kinesis
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_lambda_event_sources as sources
+from aws_cdk import aws_s3 as s3
+from aws_cdk import aws_s3_notifications as notifications
 from aws_cdk import aws_sns as sns
 from aws_cdk import aws_sns_subscriptions as subscriptions
 
@@ -106,6 +108,13 @@ def a_schedule_whose_failures_vanish(stage):
 def a_topic_whose_failures_vanish(stage):
     it = service(stage)
     sns.Topic(it.stack, "Topic").add_subscription(subscriptions.LambdaSubscription(it.function))
+
+
+@wrong("H05", "warning")
+def a_bucket_whose_failures_vanish(stage):
+    it = service(stage)
+    bucket = s3.Bucket(it.stack, "Bucket")
+    bucket.add_event_notification(s3.EventType.OBJECT_CREATED, notifications.LambdaDestination(it.function))
 
 
 @wrong("H05", "warning")
