@@ -108,7 +108,7 @@ MISSING = { echo "$(1): install it with \`$(2)\`. See docs/errors.md\#setup" >&2
 	@command -v git > /dev/null || $(call MISSING,there is no git,$(INSTALL) git)
 	@echo "installing into .venv"
 	@mkdir -p build
-	@$(PYTHON) -m venv .venv
+	@$(PYTHON) -m venv --clear .venv # an interrupted one may lack parts of pip
 	@sed -n '/^uv==/,/^[a-z]/{/^uv==/p;/^ /p;}' requirements.txt > build/uv.txt
 	@.venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r build/uv.txt || $(call UNREACHABLE,uv)
 
