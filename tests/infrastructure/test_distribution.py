@@ -1,8 +1,8 @@
-"""Tests on several workers: what shares a deployment stays together."""
+"""Tests on several workers: what shares a deployment, or a folder's dear fixtures, stays together."""
 
 import pytest
 
-from tests.conftest import DEPLOYMENTS, ROOT, ByDeployment, group
+from tests.conftest import DEPLOYMENTS, FOLDERS, ROOT, ByDeployment, group
 
 
 @pytest.mark.parametrize("deployment", DEPLOYMENTS)
@@ -12,9 +12,17 @@ def test_every_file_that_asks_for_a_shared_deployment_is_in_its_group(deployment
     assert {group(str(path.relative_to(ROOT))) for path in files} == {deployment}
 
 
-def test_every_other_file_is_a_group_of_its_own_or_in_that_of_its_folder():
-    assert group("tests/ci/test_update.py") == "tests/ci/test_update.py"
-    assert group("tests/infrastructure/test_distribution.py") == "tests/infrastructure"
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_a_folder_whose_fixtures_are_shared_is_one_group(folder):
+    files = list((ROOT / folder).glob("test_*.py"))
+    assert len(files) > 1
+    assert {group(str(path.relative_to(ROOT))) for path in files} == {folder}
+
+
+def test_every_other_file_is_a_group_of_its_own():
+    assert group("tests/runtime/test_faults.py") == "tests/runtime/test_faults.py"
+    # its fixture `shapes` is no deployment
+    assert group("tests/checks/test_boundaries.py") == "tests/checks/test_boundaries.py"
 
 
 def test_the_workers_are_given_groups():
