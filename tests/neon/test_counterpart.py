@@ -83,6 +83,8 @@ def test_a_machine_without_pgbouncer_is_told_how_to_get_it(tmp_path):
         "certificates": str(tmp_path),
         "endpoint": "http://127.0.0.1:9",
         "region": "x",
+        "secret_name": "x",
+        "migrations_secret_name": None,
     }
     found = subprocess.run(
         [sys.executable, "-c", program],
