@@ -41,8 +41,8 @@ export class Session {
     figures.code = codeOf(error);
     if (found === "raise") throw error;
     this.uncertain ||= found === "uncertain";
-    const left = this.#deadline.remaining();
-    figures.deadlineExceeded += Number(error instanceof DeadlineExceeded || left === 0);
+    const left = error instanceof DeadlineExceeded ? 0 : this.#deadline.remaining(); // a timer may be early
+    figures.deadlineExceeded += Number(left === 0);
     if (found === "unavailable" || attempt === ATTEMPTS || left === 0) {
       const reason = codeOf(error) ?? (error as Error).constructor.name;
       throw new StoreUnavailable(`${reason} at attempt ${attempt}, ${(left / 1000).toFixed(1)} s left: ${found}`);
