@@ -1,6 +1,5 @@
 /** The one client of an execution environment, made outside the handler, which every request uses. */
 
-import { LOOK_EVERY } from "./acknowledged.ts";
 import { DeadlineExceeded, type Deadline } from "./deadline.ts";
 import { Figures } from "./figures.ts";
 import type { PrismaClient } from "./generated/client.ts";
@@ -36,7 +35,6 @@ export class Database {
     this.#sendingBegan = performance.now();
     this.#couldSend = false;
     this.figures.attempts += 1;
-    const looking = setInterval(() => this.#link?.transports?.endForgotten(), LOOK_EVERY);
     try {
       return await deadline.limit(this.#run(work, deadline));
     } catch (error) {
@@ -44,7 +42,6 @@ export class Database {
       if ("secretName" in this.#settings && isRefusedPassword(error)) this.#forget();
       throw error;
     } finally {
-      clearInterval(looking);
       this.figures.queryTime += performance.now() - this.#sendingBegan;
     }
   }

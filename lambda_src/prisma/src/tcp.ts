@@ -6,7 +6,6 @@ import { Socket } from "node:net";
 import { PrismaPg } from "@prisma/adapter-pg";
 import pg from "pg";
 
-import { unacknowledged } from "./acknowledged.ts";
 import { PrismaClient } from "./generated/client.ts";
 import type { Link, Meter } from "./link.ts";
 import { InvalidSettings } from "./settings.ts";
@@ -60,6 +59,6 @@ export function endpointOf(url: string): Endpoint {
 }
 
 function tracked(socket: Socket, transports: Transports): Socket {
-  socket.once("close", transports.opened(() => socket.destroy(), () => unacknowledged(socket)));
+  socket.once("close", transports.opened(() => socket.destroy()));
   return socket;
 }

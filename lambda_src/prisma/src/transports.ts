@@ -2,7 +2,7 @@
 
 import { setImmediate } from "node:timers/promises";
 
-type Ended = { destroy(): void; unacknowledged(): number; before: number; openedAt: number; isReady: boolean };
+type Ended = { destroy(): void; openedAt: number; isReady: boolean };
 
 /** At most one is open at a time: the pools above hold one connection. */
 export class Transports {
@@ -20,8 +20,8 @@ export class Transports {
   }
 
   /** Remember a socket that is being opened; call what is returned when it has closed. */
-  opened(destroy: () => void, unacknowledged = () => 0): () => void {
-    const ended = { destroy, unacknowledged, before: 0, openedAt: performance.now(), isReady: false };
+  opened(destroy: () => void): () => void {
+    const ended = { destroy, openedAt: performance.now(), isReady: false };
     this.#open.add(ended);
     return () => this.#open.delete(ended);
   }
@@ -29,15 +29,6 @@ export class Transports {
   /** End every socket, at once and without a word. */
   endAll(): void {
     for (const each of this.#open) each.destroy();
-  }
-
-  /** End sockets whose other end has acknowledged nothing since the last look: the rest of the time is for a new one. */
-  endForgotten(): void {
-    for (const each of this.#open) {
-      const waiting = each.unacknowledged();
-      if (waiting > 0 && waiting === each.before) each.destroy();
-      each.before = waiting;
-    }
   }
 
   /** End sockets older than `maxAge` milliseconds, and let the pool above hear of those that have ended. */
