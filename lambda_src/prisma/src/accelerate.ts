@@ -3,7 +3,7 @@
 import { withAccelerate } from "@prisma/extension-accelerate";
 
 import { PrismaClient } from "./generated/client.ts";
-import type { Link } from "./link.ts";
+import type { Link } from "./transports.ts";
 
 /** A client whose queries are sent to `accelerateUrl`; throws what kept it from connecting. */
 export async function throughAccelerate(accelerateUrl: string): Promise<Link> {

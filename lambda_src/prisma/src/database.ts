@@ -3,9 +3,10 @@
 import { DeadlineExceeded, type Deadline } from "./deadline.ts";
 import { Figures } from "./figures.ts";
 import type { PrismaClient } from "./generated/client.ts";
-import { type Link, link } from "./link.ts";
+import { link } from "./link.ts";
 import { isRefusedPassword } from "./retry.ts";
 import type { ProxySettings, SecretSettings } from "./settings.ts";
+import type { Link } from "./transports.ts";
 
 /** `figures` counts what has happened since they were last taken. */
 export class Database {

@@ -1,14 +1,7 @@
 /** How an execution environment reaches its database: one client, made once, outside the handler. */
 
-import type { PrismaClient } from "./generated/client.ts";
 import type { ProxySettings, SecretSettings } from "./settings.ts";
-import type { Transports } from "./transports.ts";
-
-/** What is told of connections. */
-export type Meter = { connected(): void };
-
-/** A client, and the sockets that it opens; Accelerate has none that matter: each query is a request of its own. */
-export type Link = { client: PrismaClient; transports: Transports | undefined };
+import type { Link, Meter } from "./transports.ts";
 
 /** The link that the settings and the URL's scheme ask for; of all ways only this one's code is run. */
 export async function link(settings: ProxySettings | SecretSettings, meter: Meter): Promise<Link> {

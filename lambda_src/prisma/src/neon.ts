@@ -4,9 +4,8 @@ import { neonConfig } from "@neondatabase/serverless";
 import { PrismaNeon } from "@prisma/adapter-neon";
 
 import { PrismaClient } from "./generated/client.ts";
-import type { Link, Meter } from "./link.ts";
 import type { SecretSettings } from "./settings.ts";
-import { Transports } from "./transports.ts";
+import { type Link, type Meter, Transports } from "./transports.ts";
 
 /** A client with a pool of one over wss://. */
 export function overWebSocket(url: string, settings: SecretSettings, meter: Meter): Link {

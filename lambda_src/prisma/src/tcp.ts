@@ -7,9 +7,8 @@ import { PrismaPg } from "@prisma/adapter-pg";
 import pg from "pg";
 
 import { PrismaClient } from "./generated/client.ts";
-import type { Link, Meter } from "./link.ts";
 import { InvalidSettings } from "./settings.ts";
-import { Transports } from "./transports.ts";
+import { type Link, type Meter, Transports } from "./transports.ts";
 
 const UTC = /^(Etc\/)?(UTC|UCT|GMT|Greenwich|Universal|Zulu)$/;
 

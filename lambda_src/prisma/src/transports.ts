@@ -2,6 +2,14 @@
 
 import { setImmediate } from "node:timers/promises";
 
+import type { PrismaClient } from "./generated/client.ts";
+
+/** What is told of connections. */
+export type Meter = { connected(): void };
+
+/** A client, and the sockets that it opens; Accelerate has none that matter: each query is a request of its own. */
+export type Link = { client: PrismaClient; transports: Transports | undefined };
+
 type Ended = { destroy(): void; openedAt: number; isReady: boolean };
 
 /** At most one is open at a time: the pools above hold one connection. */
