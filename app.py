@@ -1,11 +1,7 @@
 """The CDK app: one Stage per environment, and the checks that every template must pass."""
 
-import os
 from collections.abc import Iterable, Mapping
 from typing import Any
-
-# One background thread for V8, not four: synthesis ends before what four compile pays. See docs/decisions/0073.
-os.environ.setdefault("NODE_OPTIONS", "--v8-pool-size=1")  # before aws_cdk, whose import starts Node
 
 from aws_cdk import App, Validations
 from cdk_nag import AwsSolutionsChecks, ServerlessChecks

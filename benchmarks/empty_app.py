@@ -1,7 +1,7 @@
 """The baseline of benchmarks/synth.py: as many stages as the project, of as many stacks, with as good as nothing in it.
 
 `python -m benchmarks.empty_app dev staging prod` makes a stage of each name. CDK's own validation is on, as it is for
-everybody; nothing else is, and Node has its own defaults.
+everybody; nothing else is.
 """
 
 import sys

@@ -1,9 +1,5 @@
 """What benchmarks/synth.py compares our checks with: every environment of the project, validated by CDK alone."""
 
-import os
-
-os.environ.setdefault("NODE_OPTIONS", "--v8-pool-size=1")  # as app.py does
-
 from aws_cdk import App
 
 from stacks.environments import ENVIRONMENTS

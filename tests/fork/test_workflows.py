@@ -21,7 +21,7 @@ from tests.local.aws_emulator import running_emulator
 
 REPOSITORY = "octo-org@1/octo-repo@2"
 # The CLI is started many times, and what it validates has no bearing here.
-QUICK = {"CDK_VALIDATION": "false", "NODE_COMPILE_CACHE": str(ROOT / "build" / "node-compile-cache")}
+QUICK = {"CDK_VALIDATION": "false"}
 COPIED = ("Makefile", "cdk.json", "package.json", "package-lock.json", "pyproject.toml", "requirements-dev.txt")
 # A small service with a table, so that each step takes seconds; the roles are the template's own.
 APP = f"""
