@@ -9,11 +9,10 @@ import platform
 import subprocess
 import sys
 from contextlib import redirect_stdout
-from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any
 
-from benchmarks import report
+from benchmarks import measure, report
 from benchmarks.data_plane import ROOT
 from local.execution_environment import FunctionError
 from stacks import options
@@ -81,8 +80,7 @@ def _measure(names: list[str], rounds: int) -> tuple[dict[str, Any], dict[str, s
 
 def _surroundings() -> dict[str, Any]:
     return {
-        "measured_on": f"{datetime.now(UTC):%Y-%m-%d}",
-        "machine": f"{os.cpu_count()} cores, {platform.machine()}, {platform.system()}",
+        **measure.surroundings(),
         "versions": {"CPython": platform.python_version(), **{package: version(package) for package in PACKAGES}},
     }
 

@@ -5,13 +5,12 @@ measured again keeps its earlier figure, with the day and the machine.
 """
 
 import json
-import platform
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from benchmarks.data_plane import ROOT
+from benchmarks.measure import surroundings
 
 KEPT = ROOT / "docs" / "figures.json"
 Figures = Mapping[str, Any]
@@ -44,7 +43,7 @@ def of_spike(found: Figures) -> dict[str, Any]:
     ways = {each["way"]: each for each in found["phases"] if each["execution_environments"] == most}
     counts = ("refused", "requests_done", "requests_failed", "peak_server_connections")
     return {
-        **_here(),
+        **surroundings(),
         "execution_environments": most,
         "max_connections": found["max_connections"],
         "ways": {way: {name: each[name] for name in counts} for way, each in ways.items()},
@@ -55,7 +54,7 @@ def of_drill(found: Figures) -> dict[str, Any]:
     """What is kept of build/drill.json."""
     faults = found["faults"]
     return {
-        **_here(),
+        **surroundings(),
         "faults": len(faults),
         "faults_as_expected": sum(each["as_expected"] for each in faults),
         **{name: found[name] for name in ("requests", "lost_rows", "duplicated_rows")},
@@ -79,10 +78,6 @@ def collect(build: Path, kept: Path) -> list[str]:
     }
     kept.write_text(json.dumps({**figures, **new}, indent=2, sort_keys=True) + "\n")
     return [*new]
-
-
-def _here() -> dict[str, str]:
-    return {"measured_on": f"{datetime.now(UTC):%Y-%m-%d}", "machine": f"{platform.machine()}, {platform.system()}"}
 
 
 if __name__ == "__main__":

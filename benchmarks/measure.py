@@ -1,6 +1,7 @@
 """Interleaved measurements on a machine that has other work to do."""
 
 import os
+import platform
 import random
 import statistics
 import subprocess
@@ -8,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
 
@@ -96,3 +98,11 @@ def table(rows: Sequence[Sequence[object]], header: Sequence[str]) -> str:
 
 def _is_number(cell: object) -> bool:
     return isinstance(cell, int | float) or str(cell).replace(".", "", 1).replace("-", "", 1).isdigit()
+
+
+def surroundings() -> dict[str, str]:
+    """The day and the machine of a measurement."""
+    return {
+        "measured_on": f"{datetime.now(UTC):%Y-%m-%d}",
+        "machine": f"{os.cpu_count()} cores, {platform.machine()}, {platform.system()}",
+    }
