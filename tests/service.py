@@ -1,5 +1,6 @@
 """The deployed function as API Gateway calls it: the real handler in the real Lambda runtime client."""
 
+import base64
 import json
 import re
 import sys
@@ -35,18 +36,18 @@ class Service:
         self.environment = environment
         self.store = store
 
-    def request(self, method: str, target: str, body: object = None, raw: str | None = None) -> Answer:
+    def request(self, method: str, target: str, body: object = None, raw: str | bytes | None = None) -> Answer:
         text = raw if raw is not None else json.dumps(body) if body is not None else None
         status, headers, content = self.send(method, target, text)
         return Answer(status, headers, json.loads(content) if content else None)
 
-    def send(self, method: str, target: str, text: str | None) -> tuple[int, dict[str, str], str]:
+    def send(self, method: str, target: str, text: str | bytes | None) -> tuple[int, dict[str, str], str]:
         """Status, headers and body of the answer."""
         answer = self.environment.invoke(event(method, target, text))
         return answer["statusCode"], answer.get("headers", {}), answer.get("body", "")
 
 
-def event(method: str, target: str, body: str | None) -> dict[str, Any]:
+def event(method: str, target: str, body: str | bytes | None) -> dict[str, Any]:
     """What an HTTP API sends for a request (payload format 2.0)."""
     url = urlsplit(target)
     route_key, parameters = route(method, url.path)
@@ -57,14 +58,14 @@ def event(method: str, target: str, body: str | None) -> dict[str, Any]:
         "rawQueryString": url.query,
         "headers": {"content-type": "application/json"},
         "requestContext": {"http": {"method": method, "path": url.path}, "routeKey": route_key},
-        "isBase64Encoded": False,
+        "isBase64Encoded": isinstance(body, bytes),
     }
     if parameters:
         found["pathParameters"] = parameters
     if url.query:
         found["queryStringParameters"] = dict(parse_qsl(url.query, keep_blank_values=True))
     if body is not None:
-        found["body"] = body
+        found["body"] = base64.b64encode(body).decode() if isinstance(body, bytes) else body
     return found
 
 

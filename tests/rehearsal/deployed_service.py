@@ -25,10 +25,10 @@ class DeployedService(Service):
         self._base = urlsplit(account.api_url())
         self._connection = http.client.HTTPConnection(self._base.netloc, timeout=SECONDS)
 
-    def send(self, method: str, target: str, text: str | None) -> tuple[int, dict[str, str], str]:
+    def send(self, method: str, target: str, text: str | bytes | None) -> tuple[int, dict[str, str], str]:
         """Status, headers and body of the answer."""
         path = quote(f"{self._base.path}{target}", safe="/?&=%:+,;@!*'()~$#")
-        body = None if text is None else text.encode()
+        body = text.encode() if isinstance(text, str) else text
         request = AWSRequest(method, f"{self._base.scheme}://{self._base.netloc}{path}", data=body)
         SigV4Auth(Credentials(ACCESS_KEY, SECRET), "execute-api", self._account.region).add_auth(request)
         self._connection.request(method, path, body, dict(request.headers))
