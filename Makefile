@@ -4,7 +4,7 @@ SHELL := /bin/bash -o pipefail
 PYTHON ?= python3
 PORT ?= 4566
 # Tests wait much: more workers than a small machine has cores, up to the number of long rehearsals.
-WORKERS := --numprocesses 3 --dist loadscope --no-loadscope-reorder
+WORKERS := --numprocesses 4 --dist loadscope --no-loadscope-reorder
 ENV ?= dev
 BIN := $(CURDIR)/.venv/bin
 # Two installations at once would break each other; the second waits.
