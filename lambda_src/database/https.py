@@ -5,7 +5,7 @@ import socket
 import ssl
 from typing import Any
 
-from lambda_src.database.liveness import UNACKNOWLEDGED
+from lambda_src.database.liveness import limit_unacknowledged
 from lambda_src.database.resolve import resolve
 from lambda_src.deadline import Deadline
 
@@ -47,7 +47,7 @@ class Https(http.client.HTTPSConnection):
         else:
             raise failure or TimeoutError(self.host)
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNACKNOWLEDGED)
+        limit_unacknowledged(self.sock)
         if self._tls is not None:
             self.sock.settimeout(_at_least_a_moment(deadline.remaining()))
             self.sock = self._tls.wrap_socket(self.sock, server_hostname=self.host)

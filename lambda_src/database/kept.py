@@ -3,6 +3,7 @@
 import contextlib
 import logging
 import time
+from abc import ABC, abstractmethod
 from typing import ClassVar, Generic, Protocol, TypeVar
 
 from lambda_src.database.figures import Figures
@@ -29,7 +30,7 @@ class Patience(Protocol):
         """The life of a connection."""
 
 
-class KeptConnection(Generic[Connection]):
+class KeptConnection(ABC, Generic[Connection]):
     """At most one open connection, reused by every invocation until it is too old, broken or stale.
 
     An execution environment handles one invocation at a time, so one connection is as many as it can use, and N
@@ -84,17 +85,17 @@ class KeptConnection(Generic[Connection]):
         is_young = time.monotonic() - self._opened_at <= self._patience.connection_max_age
         return is_young and self._is_alive(connection)
 
+    @abstractmethod
     def _open(self, deadline: Deadline) -> Connection:
         """A new connection, before the deadline, or one of FAILURES."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _end(self, connection: Connection) -> None:
         """Close it, without waiting for anybody."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _is_alive(self, connection: Connection) -> bool:
         """Whether it is open and the other end has not said goodbye, as can be seen without a round trip."""
-        raise NotImplementedError
 
     def _reason(self, error: Exception) -> str:
         """A failure to connect, for the log, without what is secret."""

@@ -1,6 +1,7 @@
 """Whether a connection is still one, without a round trip."""
 
 import select
+import socket
 
 ANYTHING_TO_READ = select.POLLIN | getattr(select, "POLLRDHUP", 0)  # an error or a hang-up is always reported
 
@@ -15,3 +16,9 @@ def is_silent(descriptor: int) -> bool:
     poll = select.poll()
     poll.register(descriptor, ANYTHING_TO_READ)
     return not poll.poll(0)
+
+
+def limit_unacknowledged(channel: socket.socket) -> None:
+    """Give a connection up when the other machine has no receipt for what was sent, where the system can: Linux."""
+    if hasattr(socket, "TCP_USER_TIMEOUT"):
+        channel.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNACKNOWLEDGED)

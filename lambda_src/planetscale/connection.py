@@ -8,7 +8,7 @@ import pymysql
 from pymysql.constants import CR, FIELD_TYPE
 from pymysql.err import OperationalError
 
-from lambda_src.database.liveness import UNACKNOWLEDGED
+from lambda_src.database.liveness import limit_unacknowledged
 from lambda_src.deadline import Deadline
 from lambda_src.planetscale.settings import Login
 
@@ -47,7 +47,7 @@ class Connection(pymysql.connections.Connection):  # type: ignore[misc]  # PyMyS
         except OSError as error:
             raise OperationalError(CR.CR_CONN_HOST_ERROR, f"can't connect: {error}") from error
         channel.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        channel.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNACKNOWLEDGED)
+        limit_unacknowledged(channel)
         channel.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         connection.connect(channel)
         return connection
