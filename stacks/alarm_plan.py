@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from stacks.capacity import Budget
 
-# What a metric is about; stacks/alarms.py has the dimensions of each.
+# What a metric is about; stacks/metrics.py has the namespace of each.
 PROXY, TARGET, DATABASE, FUNCTION, ACCOUNT, API = "proxy", "proxy's target", "database", "function", "account", "API"
 TABLE, TABLE_INDEX = "table", "table's index"
 CLIENT = "database client"  # what functions log of their connections: lambda_src/database/figures.py

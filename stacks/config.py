@@ -79,8 +79,8 @@ class RdsPostgres:
     is given: see Environment.master_user.
     """
 
-    stacks: ClassVar[str] = "stacks.postgres_stacks:STACKS"
-    report: ClassVar[str] = "stacks.budget.postgres:PostgresReport"
+    stacks: ClassVar[str] = "stacks.postgres.stacks:STACKS"
+    report: ClassVar[str] = "stacks.postgres.report:PostgresReport"
     code: ClassVar[str] = "lambda_src.projects.postgres_store"
 
     instance: str

@@ -59,7 +59,7 @@ def of_environments(environments: Sequence[Environment[Any]]) -> dict[str, str]:
 
 def _chapters(environments: Sequence[Environment[Any]]) -> list[tuple[Chapter[Any], list[Environment[Any]]]]:
     """The chapter of each store that has one, with the environments that it is about."""
-    modules = ["stacks.runbook.postgres_pages", *options.parts("stacks.options", "runbook").values()]
+    modules = ["stacks.postgres.runbook", *options.parts("stacks.options", "runbook").values()]
     chapters: list[Chapter[Any]] = [import_module(each).CHAPTER for each in modules]
     return [(chapter, [each for each in environments if isinstance(each.store, chapter.store)]) for chapter in chapters]
 

@@ -15,8 +15,8 @@ from stacks.documents import report
 from stacks.options.dynamodb import DynamoDb, budget
 from stacks.options.dynamodb.budget import PARTITION_SAFE, REFUSED, SPREAD_DEPENDENT, Throughput, refuse_throughput
 from stacks.options.dynamodb.runbook import CHAPTER
+from stacks.postgres.runbook import CHAPTER as POSTGRES_CHAPTER
 from stacks.runbook.pages import slug
-from stacks.runbook.postgres_pages import CHAPTER as POSTGRES_CHAPTER
 from tests.conftest import ROOT
 from tests.dynamodb import fixtures as local
 from tests.dynamodb.example import EXAMPLE as OPTION

@@ -21,11 +21,11 @@ from stacks.budget.report import Estimate, columns
 from stacks.budget.summary import ladder, plain
 from stacks.capacity import Budget
 from stacks.documents import report
+from stacks.postgres.runbook_texts import ERRORS, PAGES
 from stacks.runbook.__main__ import documents, main, of_environments, stale, write
 from stacks.runbook.pages import slug
 from stacks.runbook.picture import picture
 from stacks.runbook.templates import synthesized
-from stacks.runbook.texts import ERRORS, PAGES
 from tests.environments import DEV, ENVIRONMENTS, PROD
 
 ROOT = Path(__file__).parents[2]

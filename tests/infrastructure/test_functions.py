@@ -7,7 +7,7 @@ from lambda_src.migrations import handler as migrations
 from lambda_src.migrations.roles import MIGRATOR
 from lambda_src.projects import stores
 from lambda_src.rotation import handler as rotation
-from stacks.credentials import MIGRATOR_USER
+from stacks.postgres.credentials import MIGRATOR_USER
 
 from .synthesis import of_type, only
 from .test_database import policy_of

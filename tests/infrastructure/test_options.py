@@ -1,5 +1,6 @@
 """What asks the list of options: nothing of one is imported that nobody asked for, and `make up` knows each."""
 
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -26,6 +27,14 @@ print([name for name in sys.modules if name.startswith(("stacks.options.", "stac
 def test_a_template_imports_nothing_of_an_option_that_it_is_not_on():
     found = subprocess.run([sys.executable, "-c", UNUSED], cwd=ROOT, capture_output=True, text=True, check=True)
     assert found.stdout == "[]\n"
+
+
+def test_what_every_store_shares_imports_nothing_of_one():
+    stores = ("external/", "options/", "postgres/", "environments.py")  # a fork's environments name their stores
+    shared = {str(path.relative_to(ROOT / "stacks")): path.read_text() for path in (ROOT / "stacks").rglob("*.py")}
+    of_a_store = re.compile(r"^\s*(from|import) stacks\.(external|options\.|postgres)", re.MULTILINE)
+    assert "stage.py" in shared
+    assert [name for name, text in shared.items() if not name.startswith(stores) and of_a_store.search(text)] == []
 
 
 def test_every_folder_of_an_option_has_its_line():

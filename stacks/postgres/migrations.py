@@ -4,10 +4,10 @@ from aws_cdk import Duration, triggers
 from constructs import Construct
 
 from stacks.config import MIGRATIONS_CONCURRENCY, Environment
-from stacks.credentials import APPLICATION_USER, MIGRATOR_USER, Credentials
-from stacks.database import DATABASE_NAME, Database
 from stacks.function import Function
 from stacks.network import Network
+from stacks.postgres.credentials import APPLICATION_USER, MIGRATOR_USER, Credentials
+from stacks.postgres.database import DATABASE_NAME, Database
 
 TIMEOUT = Duration.minutes(5)
 READ_ACTIONS = ["secretsmanager:GetSecretValue", "secretsmanager:DescribeSecret"]

@@ -7,13 +7,13 @@ from aws_cdk import CfnOutput, Stack
 from constructs import Construct
 
 from stacks.config import Environment
-from stacks.credentials import Credentials
-from stacks.database import Database
-from stacks.migrations import Migrations
 from stacks.network import Network
 from stacks.notifications import Notifications
-from stacks.proxy import Proxy
-from stacks.rotation import Rotation
+from stacks.postgres.credentials import Credentials
+from stacks.postgres.database import Database
+from stacks.postgres.migrations import Migrations
+from stacks.postgres.proxy import Proxy
+from stacks.postgres.rotation import Rotation
 
 
 class DataStack(Stack):

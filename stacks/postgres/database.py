@@ -6,9 +6,9 @@ from aws_cdk import aws_rds as rds
 from constructs import Construct, IDependable
 
 from stacks.config import Environment, RdsPostgres
-from stacks.credentials import Credentials, Secrets
 from stacks.logs import default_child, log_group
 from stacks.network import Network
+from stacks.postgres.credentials import Credentials, Secrets
 
 DATABASE_NAME = "projects"
 EXPORTED_LOGS = ("postgresql", "upgrade")

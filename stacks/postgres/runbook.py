@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from stacks.alarm_plan import busy_threshold, pinned_threshold
 from stacks.capacity import Budget
 from stacks.config import RdsPostgres
+from stacks.postgres.runbook_texts import ERRORS, NUMBERS, PAGES
 from stacks.runbook.chapter import Chapter, Column
 from stacks.runbook.markdown import code
-from stacks.runbook.texts import ERRORS, NUMBERS, PAGES
 
 OVERVIEW: Sequence[Column[Budget]] = (
     Column("reserved", lambda b: b.concurrency),

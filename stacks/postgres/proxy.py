@@ -9,10 +9,10 @@ from aws_cdk import aws_rds as rds
 from constructs import Construct, IDependable
 
 from stacks.config import Environment, Function
-from stacks.credentials import APPLICATION_USER, Credentials
-from stacks.database import DATABASE_NAME, Database
 from stacks.logs import default_child, log_group
 from stacks.network import Network
+from stacks.postgres.credentials import APPLICATION_USER, Credentials
+from stacks.postgres.database import DATABASE_NAME, Database
 
 
 class Proxy(Construct):

@@ -2,8 +2,8 @@
 
 from stacks.acknowledgements import accept, accept_function, accept_subscription
 from stacks.config import PROXY_PORT, Environment
-from stacks.data_stack import DataStack
-from stacks.service_stack import ServiceStack
+from stacks.postgres.data_stack import DataStack
+from stacks.postgres.service_stack import ServiceStack
 from stacks.stage import Stacks
 
 

@@ -7,10 +7,10 @@ from aws_cdk import aws_secretsmanager as secretsmanager
 from constructs import Construct, IDependable
 
 from stacks.config import Environment
-from stacks.credentials import Secrets
-from stacks.database import DATABASE_NAME, Database
 from stacks.function import Function
 from stacks.network import Network
+from stacks.postgres.credentials import Secrets
+from stacks.postgres.database import DATABASE_NAME, Database
 
 # Source: AWS Secrets Manager User Guide, "Lambda rotation function execution role permissions". GetRandomPassword is
 # not among them: the function makes passwords itself.

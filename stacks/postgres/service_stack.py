@@ -7,9 +7,9 @@ from constructs import Construct
 
 from stacks.alarm_plan import alarm_plans
 from stacks.config import Environment
-from stacks.data_stack import DataStack
 from stacks.metrics import of_rds
-from stacks.postgres_dashboard import postgres_rows
+from stacks.postgres.dashboard import postgres_rows
+from stacks.postgres.data_stack import DataStack
 from stacks.service import Behind, Service
 
 
