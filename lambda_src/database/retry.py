@@ -16,6 +16,7 @@ ATTEMPTS = 4  # the first and three more
 # Seconds; the pause before the n-th retry is random below one of these * 2**n, and leaves half of the deadline's rest.
 BASE = 0.05
 BASE_CONNECTING = 0.4  # who refuses at once is starting: the attempts are to last until it has
+LAST_PAUSE = 0.75  # of the rest: the most that the last pause while connecting takes, and two thirds of it the least
 
 # SQLSTATEs with which PostgreSQL or the proxy refuses before anything was done, or undoes everything that was.
 UNDONE = {
@@ -128,6 +129,11 @@ class Attempts:
 
 
 def pause(retry: int, decision: Verdict, left: float) -> float:
-    """Seconds to wait before the `retry`-th retry (1, 2, …): exponential with full jitter, at most half of `left`."""
+    """Seconds to wait before the `retry`-th retry (1, 2, …): exponential with full jitter, at most half of `left`.
+
+    The last one while connecting is never short, so that three short ones do not give up on who is back in time.
+    """
     base = BASE_CONNECTING if decision is Verdict.RECONNECT else BASE
-    return random.uniform(0, min(base * 2**retry, left / 2))  # noqa: S311 (no secret is made of it)
+    is_last = decision is Verdict.RECONNECT and retry == ATTEMPTS - 1
+    longest = min(base * 2**retry, left * (LAST_PAUSE if is_last else 0.5))
+    return random.uniform(longest * 2 / 3 if is_last else 0, longest)  # noqa: S311 (no secret is made of it)

@@ -1,6 +1,8 @@
 """The arithmetic of connections: against AWS's published points, worked examples, and properties that must hold."""
 
 import dataclasses
+import math
+import random
 import re
 from fractions import Fraction
 from math import ceil, comb
@@ -10,6 +12,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from lambda_src.database import retry
+from lambda_src.database.retry import Verdict
 from stacks import capacity, environments
 from stacks.budget.binomial import quantile_99
 from stacks.budget.findings import ERROR, NOTE, WARNING, severity
@@ -176,8 +179,10 @@ def test_requests_are_limited_by_duration_or_by_lambdas_ten_a_second():
     assert budget(reserved_concurrency=50, seconds=0.02).requests_per_second == 500
 
 
-def test_retries_are_the_functions_own():
-    assert (capacity.ATTEMPTS, capacity.BASE_PAUSE_SECONDS) == (retry.ATTEMPTS, retry.BASE_CONNECTING)
+def test_retries_are_the_functions_own(monkeypatch):
+    monkeypatch.setattr(random, "uniform", max)
+    longest = [retry.pause(number, Verdict.RECONNECT, math.inf) for number in range(1, retry.ATTEMPTS)]
+    assert (capacity.ATTEMPTS, capacity.retry_pauses()) == (retry.ATTEMPTS, pytest.approx(sum(longest)))
 
 
 def test_the_deadline_bounds_all_attempts_together():

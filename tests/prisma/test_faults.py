@@ -1,6 +1,7 @@
 """Whatever the database or the proxy does, the function on Prisma answers in time and recovers, as Python's does."""
 
 import json
+import random
 import re
 import subprocess
 import uuid
@@ -239,11 +240,23 @@ def test_a_failure_is_logged_without_what_was_sent(service, network, server):
     assert not re.search(f"confidential|X-Amz-|{re.escape(PASSWORD)}", log)
 
 
-def test_the_attempts_and_pauses_are_those_of_the_python_service():
-    source = (ROOT / "lambda_src" / "prisma" / "src" / "retry.ts").read_text()
-    found = {name: int(value) for name, value in re.findall(r"const (ATTEMPTS|BASE|BASE_CONNECTING) = (\d+);", source)}
-    assert found == {
-        "ATTEMPTS": retry.ATTEMPTS,
-        "BASE": 1000 * retry.BASE,
-        "BASE_CONNECTING": 1000 * retry.BASE_CONNECTING,
-    }
+def test_the_attempts_and_pauses_are_those_of_the_python_service(monkeypatch):
+    source = ROOT / "lambda_src" / "prisma" / "src" / "retry.ts"
+    cases = [(number, left) for number in (1, 2, 3) for left in (60, 3, 0.1)]
+    script = f"""
+        const {{ ATTEMPTS, pause }} = await import({json.dumps(source.as_uri())});
+        const all = (found) => {json.dumps(cases)}.map(([number, left]) => pause(number, found, 1000 * left) / 1000);
+        const found = [ATTEMPTS];
+        for (const random of [0, 1]) {{
+          Math.random = () => random;
+          found.push(...all("reconnect"), ...all("retry"));
+        }}
+        console.log(JSON.stringify(found));"""
+    flags = ["--no-warnings", "--experimental-strip-types", "--input-type=module"]
+    found = json.loads(subprocess.check_output([node(), *flags, "--eval", script]))
+    expected = [retry.ATTEMPTS]
+    for which in (min, max):
+        monkeypatch.setattr(random, "uniform", which)
+        for verdict in (retry.Verdict.RECONNECT, retry.Verdict.RETRY):
+            expected += [retry.pause(number, verdict, left) for number, left in cases]
+    assert found == pytest.approx(expected)

@@ -2,15 +2,18 @@
 
 import contextlib
 import os
+import random
 import socket
 import threading
+import time
 
 import psycopg
 import pytest
 
 from lambda_src.database.connection import Database
+from lambda_src.database.figures import Figures
 from lambda_src.database.liveness import UNACKNOWLEDGED
-from lambda_src.database.retry import Verdict, pause
+from lambda_src.database.retry import AttemptFailed, Attempts, Verdict, pause
 from lambda_src.database.settings import Settings
 from lambda_src.database.unavailable import DatabaseUnavailable
 from lambda_src.deadline import Deadline
@@ -208,8 +211,76 @@ def test_a_name_that_does_not_resolve_is_unavailable(database, monkeypatch):
 @pytest.mark.parametrize(("decision", "base"), [(Verdict.RECONNECT, 0.4), (Verdict.RETRY, 0.05)])
 @pytest.mark.parametrize("retry", [1, 2, 3])
 def test_a_pause_is_random_grows_with_each_retry_and_leaves_half_of_the_rest(decision, base, retry):
+    is_last = (decision, retry) == (Verdict.RECONNECT, 3)
     for left in (60, 0.5, 0.01):
-        longest = min(base * 2**retry, left / 2)
+        longest = min(base * 2**retry, left * (0.75 if is_last else 0.5))
+        shortest = longest * 2 / 3 if is_last else 0
         pauses = [pause(retry, decision, left) for _ in range(500)]
-        assert 0.9 * longest < max(pauses) <= longest
-        assert min(pauses) < 0.1 * longest
+        tenth = (longest - shortest) / 10
+        assert shortest <= min(pauses) < shortest + tenth
+        assert longest - tenth < max(pauses) <= longest
+
+
+def test_the_last_attempt_to_connect_comes_after_half_of_the_deadline_and_leaves_it_time():
+    for _ in range(500):
+        left = 3.0
+        for retry in (1, 2, 3):
+            left -= pause(retry, Verdict.RECONNECT, left)
+        assert 3 / 16 <= left <= 3 / 2
+
+
+class Failing:
+    """What fails as it is told, and then succeeds; `figures` counts what that costs."""
+
+    def __init__(self, *decisions):
+        self.figures = Figures()
+        self._left = list(decisions)
+
+    def __call__(self):
+        if self._left:
+            raise AttemptFailed(self._left.pop(0), "told to")
+        return "done"
+
+
+@pytest.mark.parametrize(
+    ("decision", "idempotent", "attempts"),
+    [
+        (Verdict.RECONNECT, False, 4),
+        (Verdict.RETRY, False, 4),
+        (Verdict.RETRY_IF_IDEMPOTENT, True, 4),
+        (Verdict.RETRY_IF_IDEMPOTENT, False, 1),
+        (Verdict.UNAVAILABLE, True, 1),
+    ],
+)
+def test_what_is_safe_is_attempted_four_times_and_what_is_not_once(decision, idempotent, attempts):
+    failing = Failing(*[decision] * (attempts - 1))
+    assert Attempts(failing, Deadline(0.1)).carry_out(failing, idempotent=idempotent) == "done"
+    failing = Failing(*[decision] * attempts)
+    with pytest.raises(DatabaseUnavailable, match=f"told to at attempt {attempts}, "):
+        Attempts(failing, Deadline(0.1)).carry_out(failing, idempotent=idempotent)
+    assert (failing.figures.retries, failing.figures.deadline_exceeded) == (attempts - 1, 0)
+
+
+def test_each_attempt_to_connect_comes_after_its_pause(monkeypatch):
+    pauses = []
+    monkeypatch.setattr(random, "uniform", max)
+    monkeypatch.setattr(time, "sleep", pauses.append)
+    failing = Failing(*[Verdict.RECONNECT] * 3)
+    Attempts(failing, Deadline(60)).carry_out(failing, idempotent=False)
+    assert pauses == [0.8, 1.6, 3.2]
+
+
+def test_nothing_is_attempted_again_when_the_deadline_has_passed():
+    failing = Failing(Verdict.RECONNECT)
+    with pytest.raises(DatabaseUnavailable, match=r"at attempt 1, 0\.0 s left"):
+        Attempts(failing, Deadline(0)).carry_out(failing, idempotent=True)
+    assert (failing.figures.retries, failing.figures.deadline_exceeded) == (0, 1)
+
+
+@pytest.mark.parametrize("decision", list(Verdict))
+def test_only_an_attempt_that_may_have_been_carried_out_leaves_that_open(decision):
+    attempts = Attempts(Failing(), Deadline(0.1))
+    with contextlib.suppress(DatabaseUnavailable):
+        attempts.carry_out(Failing(decision), idempotent=True)
+    attempts.carry_out(Failing(Verdict.RETRY), idempotent=True)
+    assert attempts.uncertain == (decision is Verdict.RETRY_IF_IDEMPOTENT)

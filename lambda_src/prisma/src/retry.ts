@@ -6,6 +6,7 @@ export const ATTEMPTS = 4; // the first and three more
 // Milliseconds; the pause before the n-th retry is random below one of these * 2 ** n, and leaves half of the deadline's rest.
 const BASE = 50;
 const BASE_CONNECTING = 400; // who refuses at once is starting: the attempts are to last until it has
+const LAST_PAUSE = 0.75; // of the rest: the most that the last pause while connecting takes, and two thirds of it the least
 
 /** "reconnect": nothing was sent. "uncertain": it may have been done; try again only what may be done twice. */
 export type Verdict = "reconnect" | "retry" | "uncertain" | "unavailable" | "raise";
@@ -100,10 +101,17 @@ export function isRefusedPassword(error: unknown): boolean {
   return ["28000", "28P01", "P1000", "P6002"].includes(codeOf(error) ?? "");
 }
 
-/** Milliseconds to wait before the `retry`-th retry (1, 2, …): exponential with full jitter, at most half of `left`. */
+/**
+ * Milliseconds to wait before the `retry`-th retry (1, 2, …): exponential with full jitter, at most half of `left`.
+ *
+ * The last one while connecting is never short, so that three short ones do not give up on who is back in time.
+ */
 export function pause(retry: number, found: Verdict, left: number): number {
   const base = found === "reconnect" ? BASE_CONNECTING : BASE;
-  return Math.random() * Math.min(base * 2 ** retry, left / 2);
+  const isLast = found === "reconnect" && retry === ATTEMPTS - 1;
+  const longest = Math.min(base * 2 ** retry, left * (isLast ? LAST_PAUSE : 0.5));
+  const shortest = isLast ? (longest * 2) / 3 : 0;
+  return shortest + Math.random() * (longest - shortest);
 }
 
 type Fields = Record<string, unknown>;
