@@ -7,7 +7,7 @@ from benchmarks.data_plane import ROOT, TENANT, Proxy, project_id
 from benchmarks.virtual_environment import python
 from local.execution_environment import ExecutionEnvironment
 
-HANDLER = "lambda_src.projects.handler.handler"
+HANDLER = "lambda_src.handler.handler"
 PROJECTS = "/tenants/{tenant}/projects"
 
 

@@ -49,11 +49,11 @@ class Service(Stack):
     def compose(self, behind: Behind, notifications: Notifications) -> None:
         """Make it all, before that store; alarms are sent where `notifications` says."""
         environment, api = self._environment, self._environment.api
-        self.projects = Function(
+        self.handler = Function(
             self,
-            "Projects",
-            handler="lambda_src.projects.handler.handler",
-            description="The API's requests about projects",
+            "Projects",  # frozen: its log group has this name, and holds state
+            handler="lambda_src.handler.handler",
+            description="Answers every request of the API",
             memory_mb=api.memory_mb,
             timeout=Duration.seconds(api.timeout_seconds),
             reserved_concurrency=api.reserved_concurrency,
@@ -63,8 +63,8 @@ class Service(Stack):
             runtime=api.runtime,
             variables={**self._store(), **behind.variables},
         )
-        behind.allow(self.projects.role)
-        function = self.projects.function
+        behind.allow(self.handler.role)
+        function = self.handler.function
         self.api = Api(self, "Api", function=function, rate=behind.rate, burst=behind.burst, environment=environment)
         name = function.function_name
         metrics = Metrics(api_id=self.api.api.api_id, function_name=name, store=behind.dimensions(name))
@@ -88,6 +88,6 @@ class Service(Stack):
         CfnOutput(self, "ApiUrl", value=self.api.url)
 
     def _store(self) -> dict[str, str]:
-        """Which module of the function in Python has the store; lambda_src/projects/stores.py reads it."""
+        """Which module of the function in Python has the store; lambda_src/stores.py reads it."""
         environment = self._environment
         return {"STORE": environment.store.code} if environment.api.runtime == "python" else {}

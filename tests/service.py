@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from lambda_src.projects.routes import ROUTE_KEYS
+from lambda_src.routes import ROUTE_KEYS
 from local.execution_environment import ExecutionEnvironment
 from tests.conftest import ROOT
 
-HANDLER = "lambda_src.projects.handler.handler"
+HANDLER = "lambda_src.handler.handler"
 
 
 class HasVariables(Protocol):

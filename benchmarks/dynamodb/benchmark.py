@@ -22,11 +22,12 @@ from typing import Any
 
 import boto3
 
+from lambda_src.api.ids import timestamp
 from lambda_src.deadline import Deadline
 from lambda_src.dynamodb.keys import CursorKeys
 from lambda_src.dynamodb.store import DynamoDbStore, as_item
 from lambda_src.dynamodb.table import Settings, Table
-from lambda_src.projects.model import Project, timestamp
+from lambda_src.projects.model import Project
 
 ROOT = Path(__file__).parents[2]
 PROJECTS, TENANTS = 100_000, 200

@@ -11,12 +11,13 @@ from multiprocessing.connection import Connection
 import psycopg
 
 from benchmarks.spike.outcome import Job, Outcome
+from lambda_src.api.backend import StoreUnavailable
+from lambda_src.api.ids import new_id, timestamp
 from lambda_src.database import connection
 from lambda_src.database.connection import Database
 from lambda_src.database.settings import Settings
 from lambda_src.deadline import Deadline
-from lambda_src.projects.model import StoreUnavailable, new_id, timestamp
-from lambda_src.projects.postgres_store import PostgresStore
+from lambda_src.projects.postgres_store import ProjectStore
 
 STACK_BYTES = 512 * 1024
 TICK = 0.1  # seconds between two messages
@@ -102,7 +103,7 @@ class Environment(threading.Thread):
         started = time.monotonic()
         try:
             with self._database.session(Deadline(self._settings.deadline)) as session:
-                PostgresStore(session).add(TENANT, new_id(), "spike", timestamp())
+                ProjectStore(session).add(TENANT, new_id(), "spike", timestamp())
             self.is_connected = self.was_connected = True
         except StoreUnavailable:
             self.is_connected = False

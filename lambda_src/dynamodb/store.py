@@ -17,16 +17,16 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from lambda_src.api.backend import StoreUnavailable
+from lambda_src.api.cursor import Position
 from lambda_src.deadline import Context, Deadline
 from lambda_src.dynamodb.keys import CursorKeys
 from lambda_src.dynamodb.table import ConditionFailed, Figures, Json, Settings, Table
 from lambda_src.projects.model import (
     Page,
-    Position,
     Project,
     ProjectExists,
     ProjectNotFound,
-    StoreUnavailable,
     VersionConflict,
 )
 

@@ -16,9 +16,9 @@ from botocore.exceptions import (
 )
 
 from lambda_src import embedded_metrics
+from lambda_src.api.backend import StoreUnavailable
 from lambda_src.deadline import Deadline
 from lambda_src.explained import Explained
-from lambda_src.projects.model import StoreUnavailable
 
 # What the template gives the function; a test compares the two. The platform adds AWS_REGION and the credentials.
 VARIABLES = ("TABLE_NAME", "TABLE_DEADLINE_SECONDS")

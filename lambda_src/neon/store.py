@@ -1,13 +1,14 @@
 """Projects in a PostgreSQL outside the account: the statements of postgres_store, on another way to the database."""
 
+from lambda_src.database.store import Database, Postgres
 from lambda_src.neon.settings import Settings
-from lambda_src.projects.postgres_store import Database, Postgres
+from lambda_src.projects.postgres_store import ProjectStore
 
 
-def connect() -> Postgres:
+def connect() -> Postgres[ProjectStore]:
     """The backend that the function's environment variables tell of."""
     settings = Settings.from_environment()
-    return Postgres(_database(settings), settings.deadline)
+    return Postgres(_database(settings), settings.deadline, ProjectStore)
 
 
 def _database(settings: Settings) -> Database:

@@ -12,6 +12,8 @@ from typing import Any
 
 from pymysql.err import IntegrityError
 
+from lambda_src.api.backend import StoreUnavailable
+from lambda_src.api.cursor import Position
 from lambda_src.database.unavailable import DatabaseUnavailable
 from lambda_src.deadline import Context, Deadline
 from lambda_src.planetscale.database import Answer, Database, Session
@@ -20,11 +22,9 @@ from lambda_src.planetscale.figures import Figures
 from lambda_src.planetscale.settings import Settings
 from lambda_src.projects.model import (
     Page,
-    Position,
     Project,
     ProjectExists,
     ProjectNotFound,
-    StoreUnavailable,
     VersionConflict,
 )
 

@@ -1,1 +1,1 @@
-"""The sample service: tenants own projects. A fork replaces this folder."""
+"""The sample resource: tenants own projects. A fork replaces this folder."""

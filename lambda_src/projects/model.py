@@ -1,18 +1,11 @@
 """Projects, and what a store of them can do."""
 
-import os
-import re
-import time
 from collections.abc import Mapping
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any, NamedTuple, Protocol
 
-from lambda_src.deadline import Context
-from lambda_src.projects.problem import Refusal
-
-UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE | re.ASCII)
+from lambda_src.api.cursor import Position
+from lambda_src.api.problem import Refusal
 
 
 class ProjectExists(Refusal):
@@ -33,10 +26,6 @@ class VersionConflict(Refusal):
     status, name, title = 409, "version-conflict", "The project was changed since"
 
 
-class StoreUnavailable(Exception):
-    """The store can't serve this request now; the message says why, for the log."""
-
-
 @dataclass(frozen=True, slots=True)
 class Project:
     """One project; times are RFC 3339 in UTC with microseconds, `version` counts from 1 and up by 1 per change."""
@@ -53,13 +42,6 @@ class Project:
         return {name: getattr(self, name) for name in self.__slots__}
 
 
-class Position(NamedTuple):
-    """A place in a tenant's list, which is ordered by creation: after this project."""
-
-    created_at: str
-    id: str
-
-
 class Page(NamedTuple):
     """Part of a list in order.
 
@@ -72,7 +54,7 @@ class Page(NamedTuple):
     cursor_keys: Mapping[int, bytes]
 
 
-class Store(Protocol):
+class Projects(Protocol):
     """Where projects are kept. Each method may be carried out twice and does then what once does."""
 
     def add(self, tenant: str, id: str, name: str, now: str) -> Project:
@@ -89,41 +71,3 @@ class Store(Protocol):
 
     def remove(self, tenant: str, id: str) -> None:
         """Delete a project, or raise ProjectNotFound."""
-
-    def ping(self) -> None:
-        """Return when the store answers."""
-
-
-class Backend(Protocol):
-    """What an execution environment keeps from one request to the next, to make each a store of its own.
-
-    A module of a store has a function `connect` that makes one from the function's environment variables.
-    """
-
-    def warm_up(self) -> None:
-        """Connect while the function initialises, when CPU is free; a failure is tried again on use."""
-
-    def store(self, context: Context) -> AbstractContextManager[Store]:
-        """The store of one request, within the invocation's time; its methods also raise StoreUnavailable."""
-
-    def figures(self) -> dict[str, Any]:
-        """Fields for the request's log line: what it cost. Counting starts anew."""
-
-
-def timestamp() -> str:
-    """The time now, as projects carry it."""
-    return datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
-
-
-def new_id() -> str:
-    """A UUID of version 7: its first 48 bits are the time in milliseconds, so ids made later sort later (RFC 9562)."""
-    milliseconds = time.time_ns() // 1_000_000
-    random = int.from_bytes(os.urandom(10))
-    value = milliseconds << 80 | random & ~(0xF << 76) & ~(0b11 << 62) | 7 << 76 | 0b10 << 62
-    digits = f"{value:032x}"
-    return "-".join((digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:]))
-
-
-def is_uuid(text: str) -> bool:
-    """Whether a text is a UUID in its usual form, in capitals or not (without the uuid module: 4 % of a cold start)."""
-    return UUID.fullmatch(text) is not None

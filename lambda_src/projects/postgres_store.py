@@ -4,23 +4,9 @@ A statement whose answer was lost is sent again, so each recognises its own earl
 request chose, to the microsecond, which is stored with the row.
 """
 
-from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
-from typing import Any, LiteralString, Protocol
-
-from lambda_src.database.figures import Figures
-from lambda_src.database.settings import Settings
-from lambda_src.database.unavailable import DatabaseUnavailable
-from lambda_src.deadline import Context, Deadline
-from lambda_src.projects.model import (
-    Page,
-    Position,
-    Project,
-    ProjectExists,
-    ProjectNotFound,
-    StoreUnavailable,
-    VersionConflict,
-)
+from lambda_src.api.cursor import Position
+from lambda_src.database.store import Postgres, PostgresStore, backend
+from lambda_src.projects.model import Page, Project, ProjectExists, ProjectNotFound, VersionConflict
 
 RFC_3339 = """'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'"""
 # The fields of Project, in its order.
@@ -83,35 +69,8 @@ REMOVE = "DELETE FROM project WHERE tenant = %(tenant)s AND id = %(id)s RETURNIN
 BEFORE_ALL = Position("-infinity", "00000000-0000-0000-0000-000000000000")
 
 
-Row = tuple[Any, ...]
-
-
-class Session(Protocol):
-    """Statements of one request, on whatever way to PostgreSQL; lambda_src.database.Session is one."""
-
-    uncertain: bool
-
-    def one(self, query: LiteralString, parameters: Mapping[str, Any], *, idempotent: bool) -> Row | None:
-        """The first row that a statement returns, or None; raises DatabaseUnavailable."""
-
-
-class Database(Protocol):
-    """What an execution environment keeps of a way to PostgreSQL; lambda_src.database.Database is one."""
-
-    figures: Figures
-
-    def warm_up(self) -> None:
-        """Be ready for the first request, if that can be."""
-
-    def session(self, deadline: Deadline) -> AbstractContextManager[Session]:
-        """What one request may use."""
-
-
-class PostgresStore:
-    """The store of one request; other errors of the database pass through as psycopg raises them."""
-
-    def __init__(self, session: Session) -> None:
-        self._session = session
+class ProjectStore(PostgresStore):
+    """The projects of one request."""
 
     def add(self, tenant: str, id: str, name: str, now: str) -> Project:
         """Store a new project, or raise ProjectExists."""
@@ -154,50 +113,13 @@ class PostgresStore:
         """Delete a project, or raise ProjectNotFound."""
         row = self.one(REMOVE, {"tenant": tenant, "id": id})
         # After a lost answer, nothing to delete means that it was done.
-        if row is None and not self._session.uncertain:
+        if row is None and not self.uncertain:
             raise ProjectNotFound(_absent(tenant, id))
 
-    def ping(self) -> None:
-        """Return when the database answers."""
-        self.one("SELECT 1", {})
 
-    def one(self, statement: LiteralString, parameters: Mapping[str, Any]) -> Row | None:
-        """The first row that a statement returns, or None, or raise StoreUnavailable. It may be carried out twice."""
-        try:
-            return self._session.one(statement, parameters, idempotent=True)
-        except DatabaseUnavailable as error:
-            raise StoreUnavailable(str(error)) from error
-
-
-class Postgres:
-    """The backend: one database, for every request of the execution environment; `deadline` is a request's, seconds."""
-
-    def __init__(self, database: Database, deadline: float) -> None:
-        self._database = database
-        self._deadline = deadline
-
-    def warm_up(self) -> None:
-        """Connect while the function initialises, when CPU is free; a failure is tried again on use."""
-        self._database.warm_up()
-
-    @contextmanager
-    def store(self, context: Context) -> Iterator[PostgresStore]:
-        """The store of one request, within the invocation's time."""
-        with self._database.session(Deadline.of(context, self._deadline)) as session:
-            yield PostgresStore(session)
-
-    def figures(self) -> dict[str, Any]:
-        """Fields for the request's log line: what it cost. Counting starts anew."""
-        figures, self._database.figures = self._database.figures, Figures()
-        return figures.as_log_fields()
-
-
-def connect() -> Postgres:
+def connect() -> Postgres[ProjectStore]:
     """The backend that the function's environment variables tell of."""
-    from lambda_src.database import connection  # psycopg: another way to PostgreSQL may do without
-
-    settings = Settings.from_environment()
-    return Postgres(connection.Database(settings), settings.deadline)
+    return backend(ProjectStore)
 
 
 def _absent(tenant: str, id: str) -> str:

@@ -1,26 +1,26 @@
-"""What the service answers: one function per route of the API."""
+"""What the service answers about projects: one function per route."""
 
 import json
-from collections.abc import Callable
-from typing import Any
 
-from lambda_src.projects import cursor, request
-from lambda_src.projects.model import Store, new_id, timestamp
-from lambda_src.projects.problem import Response, json_answer, problem, text_answer
-from lambda_src.projects.request import Event
+from lambda_src.api import cursor, request
+from lambda_src.api.ids import new_id, timestamp
+from lambda_src.api.problem import Response, json_answer, text_answer
+from lambda_src.api.request import Event
+from lambda_src.projects.model import Projects
+from lambda_src.projects.request import change, new_project
 
-Route = Callable[[Event, Any], Response]  # with the store that the function runs on
+COLLECTION = "projects"
 
 
-def create(event: Event, store: Store) -> Response:
+def create(event: Event, store: Projects) -> Response:
     """POST /tenants/{tenant}/projects."""
     tenant = request.tenant(event)
-    name, id = request.new_project(event)
+    name, id = new_project(event)
     project = store.add(tenant, id or new_id(), name, timestamp())
     return json_answer(201, project.as_json(), location=f"/tenants/{tenant}/projects/{project.id}")
 
 
-def list_page(event: Event, store: Store) -> Response:
+def list_page(event: Event, store: Projects) -> Response:
     """GET /tenants/{tenant}/projects."""
     tenant = request.tenant(event)
     limit, text = request.limit_and_cursor(event)
@@ -28,53 +28,35 @@ def list_page(event: Event, store: Store) -> Response:
     page = store.page(tenant, claim.position if claim else None, limit)
     if claim:
         # Only now, since the keys came with the page. A forged position could reach nothing but the tenant's own list.
-        cursor.verify(claim, tenant, page.cursor_keys)
+        cursor.verify(claim, COLLECTION, tenant, page.cursor_keys)
     body = f'{{"items": {page.items}'
     if page.following:
-        body += f', "next_cursor": {json.dumps(cursor.sign(page.following, tenant, page.cursor_keys))}'
+        body += f', "next_cursor": {json.dumps(cursor.sign(page.following, COLLECTION, tenant, page.cursor_keys))}'
     return text_answer(200, f"{body}}}")
 
 
-def get(event: Event, store: Store) -> Response:
+def get(event: Event, store: Projects) -> Response:
     """GET /tenants/{tenant}/projects/{id}."""
     return json_answer(200, store.get(request.tenant(event), request.id_in_path(event)).as_json())
 
 
-def patch(event: Event, store: Store) -> Response:
+def patch(event: Event, store: Projects) -> Response:
     """PATCH /tenants/{tenant}/projects/{id}."""
     tenant, id = request.tenant(event), request.id_in_path(event)
-    name, version = request.change(event)
+    name, version = change(event)
     return json_answer(200, store.rename(tenant, id, name, version, timestamp()).as_json())
 
 
-def delete(event: Event, store: Store) -> Response:
+def delete(event: Event, store: Projects) -> Response:
     """DELETE /tenants/{tenant}/projects/{id}."""
     store.remove(request.tenant(event), request.id_in_path(event))
     return {"statusCode": 204}
 
 
-def health(_event: Event, store: Store) -> Response:
-    """GET /health."""
-    store.ping()
-    return json_answer(200, {"status": "ok"})
-
-
-def unknown(event: Event, _store: Store) -> Response:
-    """Everything else."""
-    known = ", ".join(key for key in ROUTES if key != "$default")
-    http = event["requestContext"]["http"]
-    return problem(
-        404, "unknown-route", "There is no such route", f"{http['method']} {http['path']} is none of: {known}"
-    )
-
-
-ROUTES: dict[str, Route] = {
+ROUTES = {
     "POST /tenants/{tenant}/projects": create,
     "GET /tenants/{tenant}/projects": list_page,
     "GET /tenants/{tenant}/projects/{id}": get,
     "PATCH /tenants/{tenant}/projects/{id}": patch,
     "DELETE /tenants/{tenant}/projects/{id}": delete,
-    "GET /health": health,
-    "$default": unknown,
 }
-ROUTE_KEYS = tuple(ROUTES)

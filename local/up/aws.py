@@ -21,7 +21,7 @@ from stacks.environments import LOCAL
 
 ACCOUNT = "000000000000"
 HEALTH_SECONDS = 40
-API_HANDLER = "lambda_src.projects.handler.handler"
+API_HANDLER = "lambda_src.handler.handler"
 ACCESS_KEY, SECRET = "test", "test"  # the emulator's administrator
 
 

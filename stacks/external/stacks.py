@@ -66,7 +66,7 @@ class ExternalServiceStack(Service):
 
 def acknowledge_external(data: ExternalStack, service: ExternalServiceStack, environment: Environment[Any]) -> None:
     """Acknowledge what is found in this environment, at the construct where it is found."""
-    for each in (data.migrations.migrate, service.projects):
+    for each in (data.migrations.migrate, service.handler):
         accept_function(each.function, environment)
         accept(
             each.role,

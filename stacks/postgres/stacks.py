@@ -16,7 +16,7 @@ def acknowledge(data: DataStack, service: ServiceStack, environment: Environment
 
 def _functions(data: DataStack, service: ServiceStack, environment: Environment) -> None:
     rotation = [data.rotation.rotate] if data.rotation else []
-    for each in (data.migrations.migrate, *rotation, service.projects):
+    for each in (data.migrations.migrate, *rotation, service.handler):
         accept(
             each.role,
             "AwsSolutions::AwsSolutions-IAM5[Resource::*]",

@@ -6,7 +6,7 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 
-from lambda_src.projects.routes import ROUTE_KEYS
+from lambda_src.routes import ROUTE_KEYS
 from tests.conftest import ROOT
 
 CONTRACT = ROOT / "docs" / "openapi.yaml"

@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import pytest
 
+from lambda_src import stores
 from lambda_src.dynamodb import table as function_side
-from lambda_src.projects import stores
 from stacks.budget.__main__ import text
 from stacks.config import Throttle
 from stacks.documents import report

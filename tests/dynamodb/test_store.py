@@ -13,13 +13,15 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from lambda_src.api import cursor
+from lambda_src.api.cursor import Position
+from lambda_src.api.ids import new_id, timestamp
+from lambda_src.api.problem import InvalidRequest
 from lambda_src.deadline import Deadline
 from lambda_src.dynamodb.keys import REMEMBERED, SIGNS, VERIFIES, CursorKeys
 from lambda_src.dynamodb.store import DynamoDbStore
 from lambda_src.dynamodb.table import VARIABLES, InvalidSettings, Settings, Table
-from lambda_src.projects import cursor
-from lambda_src.projects.model import Position, ProjectExists, ProjectNotFound, VersionConflict, new_id, timestamp
-from lambda_src.projects.problem import InvalidRequest
+from lambda_src.projects.model import ProjectExists, ProjectNotFound, VersionConflict
 from tests.conftest import ROOT
 from tests.dynamodb.fixtures import new_table, variables
 
@@ -261,16 +263,16 @@ def test_the_first_function_makes_the_first_key_and_no_other(connect, fresh):
 
 def test_a_key_is_replaced_in_time_and_verifies_a_week_longer(connect, fresh, clock):
     keys = keys_of(connect(fresh.name))
-    text = cursor.sign(Position(timestamp(), new_id()), "acme", keys)
+    text = cursor.sign(Position(timestamp(), new_id()), "projects", "acme", keys)
     clock.now += SIGNS + MINUTE
     keys.refresh()
     assert sorted(keys) == [1, 2]
-    cursor.verify(cursor.read(text), "acme", keys)
+    cursor.verify(cursor.read(text), "projects", "acme", keys)
     clock.now += VERIFIES - SIGNS
     keys.refresh()
     assert sorted(keys) == [2]  # although the item may be there for days
     with pytest.raises(InvalidRequest, match="cursor"):
-        cursor.verify(cursor.read(text), "acme", keys)
+        cursor.verify(cursor.read(text), "projects", "acme", keys)
 
 
 def test_a_function_that_slept_through_everything_makes_a_new_key(connect, fresh, clock):
@@ -287,8 +289,8 @@ def test_an_environment_takes_the_cursor_of_one_that_has_a_newer_key(connect, fr
     clock.now += 2 * MINUTE  # and less than it remembers
     new = keys_of(connect(fresh.name))
     assert (sorted(old), sorted(new)) == ([1], [1, 2])
-    text = cursor.sign(Position(timestamp(), new_id()), "acme", new)
-    cursor.verify(cursor.read(text), "acme", old)
+    text = cursor.sign(Position(timestamp(), new_id()), "projects", "acme", new)
+    cursor.verify(cursor.read(text), "projects", "acme", old)
 
 
 def test_the_keys_are_read_once_in_a_while_and_forged_ones_do_not_change_that(connect, fresh, clock):
@@ -307,9 +309,9 @@ def test_the_keys_are_read_once_in_a_while_and_forged_ones_do_not_change_that(co
 
 def test_a_key_of_another_table_signs_nothing_here(connect, local_aws):
     ours, theirs = (keys_of(connect(new_table(local_aws).name)) for _ in range(2))
-    text = cursor.sign(Position(timestamp(), new_id()), "acme", theirs)
+    text = cursor.sign(Position(timestamp(), new_id()), "projects", "acme", theirs)
     with pytest.raises(InvalidRequest, match="cursor"):
-        cursor.verify(cursor.read(text), "acme", ours)
+        cursor.verify(cursor.read(text), "projects", "acme", ours)
 
 
 # One store and not the other
@@ -317,7 +319,7 @@ def test_a_key_of_another_table_signs_nothing_here(connect, local_aws):
 
 @pytest.mark.parametrize(("store", "absent"), [("dynamodb.store", "psycopg"), ("projects.postgres_store", "boto3")])
 def test_a_store_imports_no_other_stores_driver(store, absent):
-    program = f"import sys, lambda_src.{store}, lambda_src.projects.routes; sys.exit({absent!r} in sys.modules)"
+    program = f"import sys, lambda_src.{store}, lambda_src.routes; sys.exit({absent!r} in sys.modules)"
     assert subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=False).returncode == 0
 
 

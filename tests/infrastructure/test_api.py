@@ -5,7 +5,7 @@ from aws_cdk import App, Stack
 from aws_cdk import aws_iam as iam
 from aws_cdk.assertions import Template
 
-from lambda_src.projects.routes import ROUTE_KEYS
+from lambda_src.routes import ROUTE_KEYS
 from stacks.stage import EnvironmentStage
 
 from .synthesis import FIXED, context, of_type, only

@@ -79,7 +79,7 @@ def test_bytecode_does_not_name_the_folder_it_was_made_in(zipped):
 
 def test_the_zip_holds_the_code_and_what_it_reads_and_nothing_else(zipped):
     names = files(zipped)
-    assert "lambda_src/projects/handler.py" in names
+    assert "lambda_src/handler.py" in names
     assert "lambda_src/migrations/handler.py" in names
     assert any(name.startswith("lambda_src/migrations/sql/") for name in names)
     assert "certifi/cacert.pem" in names
@@ -92,9 +92,7 @@ def test_the_function_starts_from_the_zip(tmp_path):
     """As Lambda does: the zip first on the path, nothing of this environment's packages behind it."""
     bundle(this_machine(), tmp_path)
     interpreter = interpreter_for(this_machine().python)
-    program = (
-        "import sys; sys.path.insert(0, '.'); import psycopg, lambda_src.projects.routes; print(psycopg.pq.__impl__)"
-    )
+    program = "import sys; sys.path.insert(0, '.'); import psycopg, lambda_src.routes; print(psycopg.pq.__impl__)"
     result = subprocess.run([interpreter, "-I", "-S", "-c", program], cwd=tmp_path, capture_output=True, text=True)
     assert (result.stdout.strip(), result.stderr) == ("binary", "")
 
@@ -196,7 +194,7 @@ def test_functions_share_one_asset_that_is_put_together_once(tmp_path, capsys):
         lambda_.Function(stack, id, runtime=lambda_.Runtime.PYTHON_3_13, code=code, handler="handler")
     stack.node.root.synth()
     (asset,) = tmp_path.glob("asset.*")
-    assert (asset / "lambda_src" / "projects" / "handler.py").exists()
+    assert (asset / "lambda_src" / "handler.py").exists()
     assert capsys.readouterr().err.count("bundled lambda_src for Python") == 1
 
 

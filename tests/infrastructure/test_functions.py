@@ -2,10 +2,10 @@
 
 import pytest
 
+from lambda_src import stores
 from lambda_src.database import settings
 from lambda_src.migrations import handler as migrations
 from lambda_src.migrations.roles import MIGRATOR
-from lambda_src.projects import stores
 from lambda_src.rotation import handler as rotation
 from stacks.postgres.credentials import MIGRATOR_USER
 

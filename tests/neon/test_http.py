@@ -181,7 +181,7 @@ def test_what_an_endpoint_says_decides_whether_to_ask_again(neon_http, monkeypat
 
 
 def test_sql_over_http_imports_no_psycopg(neon_http):
-    program = "import sys, lambda_src.projects.stores as s; s.connect(); print('psycopg' in sys.modules)"
+    program = "import sys, lambda_src.stores as s; s.connect(); print('psycopg' in sys.modules)"
     for mode, expected in (("http", "False"), ("connection", "True")):
         variables = {**os.environ, **neon_http.variables, "NEON_MODE": mode}
         found = subprocess.run(

@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import pytest
 
+from lambda_src import stores
 from lambda_src.neon import migrations, settings
-from lambda_src.projects import stores
 from stacks.config import Function, Throttle
 from stacks.external.budget import ExternalBudget, external_alarm_plans
 from stacks.options.neon.store import MODES, Neon
@@ -15,7 +15,7 @@ from tests.infrastructure.synthesis import FIXED, of_type, synthesize, templates
 from tests.neon.example import EXAMPLE as OPTION
 
 (PROD,) = [each for each in FIXED if each.name == "prod"]
-OWN, HANDLER = "database/prod/migrations", "lambda_src.projects.handler.handler"
+OWN, HANDLER = "database/prod/migrations", "lambda_src.handler.handler"
 NOWHERE = ("AWS::EC2::", "AWS::RDS::", "AWS::SecretsManager::")
 
 

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
+from lambda_src import stores
 from lambda_src.planetscale import migrations, settings
-from lambda_src.projects import stores
 from stacks.bundling import REQUIREMENTS, SOURCE, bundle, interpreter_for
 from stacks.config import Function
 from stacks.external.budget import ExternalBudget
@@ -17,7 +17,7 @@ from tests.environments import DEV
 from tests.infrastructure.synthesis import of_type, synthesize, templates
 from tests.planetscale.example import EXAMPLE as OPTION
 
-API = "lambda_src.projects.handler.handler"
+API = "lambda_src.handler.handler"
 OWN = "database/planetscale/migrations"
 
 
@@ -113,7 +113,7 @@ def test_the_zip_has_pymysql_instead_of_psycopg_and_runs_with_nothing_else(tmp_p
     assert top == {"certifi", "lambda_src", "pymysql"}
     program = (
         "import sys; sys.path.insert(0, '.'); "
-        "import lambda_src.planetscale.store, lambda_src.planetscale.migrations, lambda_src.projects.routes; "
+        "import lambda_src.planetscale.store, lambda_src.planetscale.migrations, lambda_src.routes; "
         "print('psycopg' in sys.modules, 'boto3' in sys.modules)"
     )
     result = subprocess.run(

@@ -14,7 +14,7 @@ from tests.environments import DEV
 from tests.rehearsal.shapes import app_of, copy_of_project, wait_until
 from tests.service import event
 
-PROJECTS = "lambda_src.projects.handler.handler"
+PROJECTS = "lambda_src.handler.handler"
 # What CloudFormation says to the second: the stack is at work, or what was prepared for it is not what it was.
 REFUSALS = ("IN_PROGRESS", "InvalidChangeSetStatus", "ChangeSetNotFound", "does not exist", "already exists")
 WITH_IAM = 'store=replace(environments.DEV.store, instance="t4g.medium", credentials="iam")'

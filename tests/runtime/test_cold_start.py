@@ -30,7 +30,7 @@ def start(build, stand_in, tmp_path_factory):
 
 
 def test_the_function_runs_from_the_zip(start):
-    assert {"lambda_src.projects.handler", "lambda_src.database.connection", "psycopg"} <= start.imported
+    assert {"lambda_src.handler", "lambda_src.database.connection", "psycopg"} <= start.imported
 
 
 def test_no_module_is_compiled_at_a_start(start):

@@ -7,33 +7,39 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lambda_src.projects import cursor
-from lambda_src.projects.model import Position
-from lambda_src.projects.problem import InvalidRequest
+from lambda_src.api import cursor
+from lambda_src.api.cursor import Position
+from lambda_src.api.problem import InvalidRequest
 
+LIST = "notes", "acme"
 KEYS = {1: b"1" * 32, 2: b"2" * 32}
 POSITION = Position("2026-11-22T12:30:15.123456Z", "0192f0c1-5c7e-7cc4-a5a1-3f3a0b6a6f00")
 
 
 def test_a_cursor_comes_back_as_its_position():
-    claim = cursor.read(cursor.sign(POSITION, "acme", KEYS))
-    cursor.verify(claim, "acme", KEYS)
+    claim = cursor.read(cursor.sign(POSITION, *LIST, KEYS))
+    cursor.verify(claim, *LIST, KEYS)
     assert claim.position == POSITION
 
 
 def test_a_cursor_signed_before_a_new_key_is_still_good():
-    claim = cursor.read(cursor.sign(POSITION, "acme", {1: KEYS[1]}))
-    cursor.verify(claim, "acme", KEYS)
+    claim = cursor.read(cursor.sign(POSITION, *LIST, {1: KEYS[1]}))
+    cursor.verify(claim, *LIST, KEYS)
 
 
 def test_a_cursor_of_a_deleted_key_is_refused():
     with pytest.raises(InvalidRequest, match="cursor"):
-        cursor.verify(cursor.read(cursor.sign(POSITION, "acme", {1: KEYS[1]})), "acme", {2: KEYS[2]})
+        cursor.verify(cursor.read(cursor.sign(POSITION, *LIST, {1: KEYS[1]})), *LIST, {2: KEYS[2]})
 
 
 def test_another_tenants_cursor_is_refused():
     with pytest.raises(InvalidRequest, match="cursor"):
-        cursor.verify(cursor.read(cursor.sign(POSITION, "acme", KEYS)), "evil", KEYS)
+        cursor.verify(cursor.read(cursor.sign(POSITION, *LIST, KEYS)), "notes", "evil", KEYS)
+
+
+def test_a_cursor_of_another_collection_is_refused():
+    with pytest.raises(InvalidRequest, match="cursor"):
+        cursor.verify(cursor.read(cursor.sign(POSITION, *LIST, KEYS)), "orders", "acme", KEYS)
 
 
 @given(
@@ -52,8 +58,8 @@ def test_any_other_json_under_a_signature_is_refused_as_a_bad_request(value):
 
 
 def test_every_changed_character_makes_a_cursor_invalid():
-    good = cursor.sign(POSITION, "acme", KEYS)
+    good = cursor.sign(POSITION, *LIST, KEYS)
     for place, character in enumerate(good):
         forged = f"{good[:place]}{'A' if character != 'A' else 'B'}{good[place + 1 :]}"
         with pytest.raises(InvalidRequest, match="cursor"):
-            cursor.verify(cursor.read(forged), "acme", KEYS)
+            cursor.verify(cursor.read(forged), *LIST, KEYS)

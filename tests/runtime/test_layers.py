@@ -1,4 +1,4 @@
-"""What of the service's code knows which store it runs on: the stores, each in a module that the template names."""
+"""Who may know whom in the service's code: a resource no store, and no option another."""
 
 import ast
 import re
@@ -8,9 +8,17 @@ import pytest
 from stacks.options import OPTIONS
 from tests.conftest import ROOT
 
-PROJECTS = ROOT / "lambda_src" / "projects"
-OF_EVERY_STORE = ("cursor", "handler", "model", "problem", "request", "routes")
+SOURCE = ROOT / "lambda_src"
 WORDS = r"(?i)psycopg|postgres|sqlstate|\bsql\b|\bselect\b|mysql|dynamo|boto|\bgsi|neon|planetscale|prisma"
+PARTS = ("database", "migrations", "rotation", *OPTIONS)
+# Folders of resources: what has routes. Its stores are in modules that end in "store".
+RESOURCES = [path.parent for path in sorted(SOURCE.glob("*/routes.py"))]
+OF_EVERY_STORE = [
+    SOURCE / "handler.py",
+    SOURCE / "routes.py",
+    *sorted(SOURCE.glob("api/*.py")),
+    *(path for folder in RESOURCES for path in sorted(folder.glob("*.py")) if not path.stem.endswith("store")),
+]
 
 
 def imported(path):
@@ -19,25 +27,27 @@ def imported(path):
     return {each.removeprefix("lambda_src.") for each in found if each and each.startswith("lambda_src.")}
 
 
-@pytest.mark.parametrize("name", OF_EVERY_STORE)
-def test_what_every_store_uses_knows_none(name):
-    assert re.findall(WORDS, (PROJECTS / f"{name}.py").read_text()) == []
-    # A fork's own resources are folders beside these, which routes.py names.
-    of_stores = {
-        each
-        for each in imported(PROJECTS / f"{name}.py")
-        if each.startswith(("projects.", "database", "migrations", *OPTIONS))
-    }
-    assert of_stores <= {f"projects.{each}" for each in OF_EVERY_STORE}
+def parts_that(folder, *, know):
+    """The files of a folder that import one of these, with what they import."""
+    files = (SOURCE / folder).rglob("*.py")
+    return {path: found for path in files if (found := {each for each in imported(path) if each.startswith(know)})}
 
 
-def test_every_other_module_of_the_service_is_postgresqls():
-    others = {path.stem for path in PROJECTS.glob("*.py")} - {"__init__", "stores", *OF_EVERY_STORE}
-    assert others == {"postgres_store"}
+@pytest.mark.parametrize("path", OF_EVERY_STORE, ids=lambda path: path.relative_to(SOURCE).as_posix())
+def test_what_every_store_uses_knows_none(path):
+    assert re.findall(WORDS, path.read_text()) == []
+    assert not {each for each in imported(path) if each.startswith(PARTS) or each.endswith("store")}
+
+
+def test_what_a_fork_keeps_knows_no_resource():
+    resources = tuple(folder.name for folder in RESOURCES)
+    assert {"api", "database", "migrations", "rotation"} < {path.name for path in SOURCE.iterdir()}
+    for folder in ("api", "database", "migrations", "rotation"):
+        assert not parts_that(folder, know=resources)
 
 
 def test_an_option_is_imported_by_nothing_but_itself():
-    for path in (ROOT / "lambda_src").rglob("*.py"):
-        folder = path.relative_to(ROOT / "lambda_src").parts[0]
+    for path in SOURCE.rglob("*.py"):
+        folder = path.relative_to(SOURCE).parts[0]
         foreign = {each for each in imported(path) if each.partition(".")[0] in {*OPTIONS} - {folder}}
         assert not foreign, path

@@ -2,12 +2,12 @@
 
 import pytest
 
-from lambda_src.projects.stores import NoSuchStore, connect
+from lambda_src.stores import NoSuchStore, connect
 
 
 @pytest.mark.parametrize("name", ["", "oracle", "lambda_src.oracle.store"])
 def test_a_name_of_no_module_is_refused_with_what_is_needed(name):
-    with pytest.raises(NoSuchStore, match=rf"STORE is '{name}': .* such as lambda_src\.projects"):
+    with pytest.raises(NoSuchStore, match=rf"STORE is '{name}': .* such as lambda_src\.database"):
         connect({"STORE": name} if name else {})
 
 

@@ -60,9 +60,9 @@ class TableServiceStack(Service):
 
 def acknowledge_table(data: TableStack, service: TableServiceStack, environment: Environment[DynamoDb]) -> None:
     """Acknowledge what is found in this environment, at the construct where it is found."""
-    accept_function(service.projects.function, environment)
+    accept_function(service.handler.function, environment)
     accept(
-        service.projects.role,
+        service.handler.role,
         "AwsSolutions::AwsSolutions-IAM5[Resource::*]",
         "X-Ray's actions have no resources; every other statement names the table, its indexes or the log group",
     )

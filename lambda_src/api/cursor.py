@@ -9,14 +9,21 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import NamedTuple
 
-from lambda_src.projects.model import Position, is_uuid
-from lambda_src.projects.problem import InvalidRequest, Mistake
+from lambda_src.api.ids import is_uuid
+from lambda_src.api.problem import InvalidRequest, Mistake
 
 VERSION = 1
 ALLOWED = "only the next_cursor of an earlier answer to the same list is allowed"
 LONGEST = 512  # characters
-# As model.timestamp() writes it. ISO 8601 allows what databases do not read, such as 2026-W47-7.
+# As ids.timestamp() writes it. ISO 8601 allows what databases do not read, such as 2026-W47-7.
 TIMESTAMP = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}Z")
+
+
+class Position(NamedTuple):
+    """A place in a tenant's list, which is ordered by creation: after this one."""
+
+    created_at: str
+    id: str
 
 
 class Claim(NamedTuple):
@@ -29,11 +36,11 @@ class Claim(NamedTuple):
     position: Position
 
 
-def sign(position: Position, tenant: str, keys: Mapping[int, bytes]) -> str:
-    """The cursor that goes on after `position` in the tenant's list; the newest key signs."""
+def sign(position: Position, collection: str, tenant: str, keys: Mapping[int, bytes]) -> str:
+    """The cursor that goes on after `position` in the tenant's list of a collection; the newest key signs."""
     key_id = max(keys)
     payload = json.dumps([VERSION, key_id, *position], separators=(",", ":")).encode()
-    return _text(payload + _signature(payload, tenant, keys[key_id]))
+    return _text(payload + _signature(payload, collection, tenant, keys[key_id]))
 
 
 def read(text: str) -> Claim:
@@ -44,9 +51,9 @@ def read(text: str) -> Claim:
         raise _refusal(text) from None
 
 
-def verify(claim: Claim, tenant: str, keys: Mapping[int, bytes]) -> None:
+def verify(claim: Claim, collection: str, tenant: str, keys: Mapping[int, bytes]) -> None:
     """Return if one of `keys` signed the claim for this tenant's list; InvalidRequest otherwise."""
-    expected = _signature(claim.payload, tenant, keys.get(claim.key_id, b""))
+    expected = _signature(claim.payload, collection, tenant, keys.get(claim.key_id, b""))
     if claim.key_id not in keys or not hmac.compare_digest(claim.signature, expected):
         raise _refusal(claim.text)
 
@@ -65,8 +72,8 @@ def _parse(text: str) -> Claim:
     return Claim(text, payload, signature, key_id, Position(created_at, id))
 
 
-def _signature(payload: bytes, tenant: str, key: bytes) -> bytes:
-    return hmac.digest(key, b"projects\0" + tenant.encode() + b"\0" + payload, "sha256")
+def _signature(payload: bytes, collection: str, tenant: str, key: bytes) -> bytes:
+    return hmac.digest(key, f"{collection}\0{tenant}\0".encode() + payload, "sha256")
 
 
 def _text(raw: bytes) -> str:

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from importlib import import_module
 from typing import Any
 
+from lambda_src.api.backend import Backend
 from lambda_src.explained import Explained
-from lambda_src.projects.model import Backend
 
 VARIABLES = ("STORE",)  # what the template gives the function besides what the store reads; tests compare the two
 
@@ -33,5 +33,5 @@ def _module(name: str) -> Any:
             raise
     raise NoSuchStore(
         f"the environment variable STORE is {name!r}: a module of this code is needed, such as "
-        "lambda_src.projects.postgres_store; set it on the function"
+        "lambda_src.database.store; set it on the function"
     )

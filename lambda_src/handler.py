@@ -9,12 +9,12 @@ import os
 import time
 import traceback
 
+from lambda_src import stores
+from lambda_src.api.backend import Store, StoreUnavailable
+from lambda_src.api.problem import InvalidRequest, Refusal, Response, problem
+from lambda_src.api.request import Event
 from lambda_src.deadline import Context
-from lambda_src.projects import stores
-from lambda_src.projects.model import Store, StoreUnavailable
-from lambda_src.projects.problem import InvalidRequest, Refusal, Response, problem
-from lambda_src.projects.request import Event
-from lambda_src.projects.routes import ROUTES
+from lambda_src.routes import ROUTES
 
 logging.getLogger("lambda_src").setLevel(logging.INFO)
 logger = logging.getLogger(__name__)
