@@ -1,4 +1,4 @@
-"""The alarms of stacks/alarm_plan.py, with the budget's thresholds."""
+"""The alarms that are planned for an environment (stacks/alarm_plan.py), each with its page of the runbook."""
 
 from collections.abc import Iterable
 

@@ -1,8 +1,8 @@
-"""A function, in the isolated subnets if its database is there, with nothing that it does not need."""
+"""A function, in a VPC if its database is in one, with nothing that it does not need."""
 
 from collections.abc import Mapping
 from importlib import import_module
-from typing import Any
+from typing import Any, NamedTuple
 
 from aws_cdk import Duration
 from aws_cdk import aws_ec2 as ec2
@@ -12,7 +12,6 @@ from constructs import Construct
 
 from stacks.config import Environment
 from stacks.logs import log_group
-from stacks.network import Network
 from stacks.runtime import runtimes
 
 # What the Lambda service does with a function's role to attach it to a VPC.
@@ -26,6 +25,14 @@ NETWORK_INTERFACE_ACTIONS = [
     "ec2:UnassignPrivateIpAddresses",
 ]
 ARCHITECTURES = {"arm64": lambda_.Architecture.ARM_64, "x86_64": lambda_.Architecture.X86_64}
+
+
+class VpcConfig(NamedTuple):
+    """Where in a VPC a function is. The name is Lambda's."""
+
+    vpc: ec2.IVpc
+    subnets: ec2.SubnetSelection
+    security_group: ec2.ISecurityGroup
 
 
 class Function(Construct):
@@ -44,13 +51,12 @@ class Function(Construct):
         variables: Mapping[str, str],
         environment: Environment[Any],
         runtime: str = "python",
-        network: Network | None = None,
-        security_group: ec2.ISecurityGroup | None = None,
+        vpc_config: VpcConfig | None = None,
     ) -> None:
         super().__init__(scope, id)
         logs = log_group(self, "Logs", environment=environment)
         self.role = iam.Role(self, "Role", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))
-        if network is not None:
+        if vpc_config is not None:
             self.role.add_to_policy(iam.PolicyStatement(actions=NETWORK_INTERFACE_ACTIONS, resources=["*"]))
         logs.grant_write(self.role)
         shipped = import_module(runtimes()[runtime]).shipped(self, environment, handler)
@@ -67,14 +73,14 @@ class Function(Construct):
             timeout=timeout,
             reserved_concurrent_executions=reserved_concurrency,
             role=self.role,
-            vpc=network.vpc if network else None,
-            vpc_subnets=network.subnets if network else None,
-            security_groups=[security_group] if security_group else None,
+            vpc=vpc_config.vpc if vpc_config else None,
+            vpc_subnets=vpc_config.subnets if vpc_config else None,
+            security_groups=[vpc_config.security_group] if vpc_config else None,
             log_group=logs,
             logging_format=lambda_.LoggingFormat.JSON,
             tracing=lambda_.Tracing.ACTIVE,
         )
-        if network is not None:
+        if vpc_config is not None:
             self._keep_interfaces_from_code()
 
     def _keep_interfaces_from_code(self) -> None:

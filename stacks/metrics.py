@@ -42,16 +42,3 @@ class Metrics:
             period=MINUTE,
             label=label,
         )
-
-
-def of_rds(*, proxy_name: str, database_name: str) -> Dimensions:
-    """A proxy, its target, and the database behind it.
-
-    RDS publishes a proxy's metrics for each of its nodes: counts are summed, never averaged.
-    Source: Amazon RDS User Guide, "Monitoring RDS Proxy metrics with Amazon CloudWatch", dimension sets 1 and 4.
-    """
-    return {
-        about.PROXY: {"ProxyName": proxy_name},
-        about.TARGET: {"ProxyName": proxy_name, "TargetGroup": "default", "TargetRole": "READ_WRITE"},
-        about.DATABASE: {"DBInstanceIdentifier": database_name},
-    }

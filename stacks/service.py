@@ -13,9 +13,8 @@ from stacks.alarms import Alarms
 from stacks.api import Api
 from stacks.config import Environment
 from stacks.dashboard import Dashboard, Rows
-from stacks.function import Function
+from stacks.function import Function, VpcConfig
 from stacks.metrics import Dimensions, Metrics
-from stacks.network import Network
 from stacks.notifications import Notifications
 
 
@@ -23,8 +22,8 @@ from stacks.notifications import Notifications
 class Behind:
     """What is behind the function: the same questions to every store.
 
-    The function gets `variables` and `allow` lets its role use the store, from `network` where that is in one. The API
-    lets `rate` requests a second through, `burst` at once. `dimensions` are those of the store's metrics, by the
+    The function gets `variables` and `allow` lets its role use the store, from `vpc_config` where that is in one. The
+    API lets `rate` requests a second through, `burst` at once. `dimensions` are those of the store's metrics, by the
     function's name; `alarms` and the dashboard's `rows` are made of them, and `runbook` has the pages of the alarms.
     """
 
@@ -36,7 +35,7 @@ class Behind:
     alarms: Sequence[AlarmPlan]
     rows: Callable[[Metrics], Rows]
     runbook: str
-    network: Network | None = None
+    vpc_config: VpcConfig | None = None
 
 
 class Service(Stack):
@@ -57,8 +56,7 @@ class Service(Stack):
             memory_mb=api.memory_mb,
             timeout=Duration.seconds(api.timeout_seconds),
             reserved_concurrency=api.reserved_concurrency,
-            network=behind.network,
-            security_group=None if behind.network is None else behind.network.clients,
+            vpc_config=behind.vpc_config,
             environment=environment,
             runtime=api.runtime,
             variables={**self._store(), **behind.variables},

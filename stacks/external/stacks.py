@@ -32,7 +32,7 @@ class ExternalStack(Stack):
             own_secret=None if own is None else ExternalSecret(self, "MigrationsSecret", name=own),
             environment=environment,
         )
-        self.notifications = Notifications(self, "Notifications", proxy_name=None, environment=environment)
+        self.notifications = Notifications(self, "Notifications", environment=environment)
 
 
 class ExternalServiceStack(Service):

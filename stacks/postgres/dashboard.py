@@ -1,9 +1,23 @@
 """The dashboard's rows of RDS Proxy and PostgreSQL: clients, connections, pinning, the database."""
 
-from stacks.alarm_plan import DATABASE, PROXY, busy_threshold, pinned_threshold
+from stacks.alarm_plan import DATABASE, PROXY, TARGET
 from stacks.capacity import Budget
 from stacks.dashboard import Rows, errors, graph
-from stacks.metrics import Metrics
+from stacks.metrics import Dimensions, Metrics
+from stacks.postgres.alarm_plan import busy_threshold, pinned_threshold
+
+
+def of_rds(*, proxy_name: str, database_name: str) -> Dimensions:
+    """A proxy, its target, and the database behind it.
+
+    RDS publishes a proxy's metrics for each of its nodes: counts are summed, never averaged.
+    Source: Amazon RDS User Guide, "Monitoring RDS Proxy metrics with Amazon CloudWatch", dimension sets 1 and 4.
+    """
+    return {
+        PROXY: {"ProxyName": proxy_name},
+        TARGET: {"ProxyName": proxy_name, "TargetGroup": "default", "TargetRole": "READ_WRITE"},
+        DATABASE: {"DBInstanceIdentifier": database_name},
+    }
 
 
 def postgres_rows(metrics: Metrics, budget: Budget) -> Rows:

@@ -7,11 +7,11 @@ from aws_cdk import CfnOutput, Stack
 from constructs import Construct
 
 from stacks.config import Environment
-from stacks.network import Network
 from stacks.notifications import Notifications
 from stacks.postgres.credentials import Credentials
 from stacks.postgres.database import Database
 from stacks.postgres.migrations import Migrations
+from stacks.postgres.network import Network
 from stacks.postgres.proxy import Proxy
 from stacks.postgres.rotation import Rotation
 
@@ -57,7 +57,8 @@ class DataStack(Stack):
                 environment=environment,
             )
             self.rotation.wait_for(self.migrations.run, self.proxy.target_group)
-        self.notifications = Notifications(self, "Notifications", proxy_name=self.proxy.name, environment=environment)
+        self.notifications = Notifications(self, "Notifications", environment=environment)
+        self.proxy.tell(self.notifications)
         if self.rotation is not None:
             self.notifications.tell_of(self.rotation.failed)
         CfnOutput(self, "DatabaseHost", value=self.database.host)

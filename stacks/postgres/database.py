@@ -7,8 +7,8 @@ from constructs import Construct, IDependable
 
 from stacks.config import Environment, RdsPostgres
 from stacks.logs import default_child, log_group
-from stacks.network import Network
 from stacks.postgres.credentials import Credentials, Secrets
+from stacks.postgres.network import Network
 
 DATABASE_NAME = "projects"
 EXPORTED_LOGS = ("postgresql", "upgrade")

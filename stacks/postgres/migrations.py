@@ -5,9 +5,9 @@ from constructs import Construct
 
 from stacks.config import MIGRATIONS_CONCURRENCY, Environment
 from stacks.function import Function
-from stacks.network import Network
 from stacks.postgres.credentials import APPLICATION_USER, MIGRATOR_USER, Credentials
 from stacks.postgres.database import DATABASE_NAME, Database
+from stacks.postgres.network import Network
 
 TIMEOUT = Duration.minutes(5)
 READ_ACTIONS = ["secretsmanager:GetSecretValue", "secretsmanager:DescribeSecret"]
@@ -39,8 +39,7 @@ class Migrations(Construct):
             memory_mb=512,
             timeout=TIMEOUT,
             reserved_concurrency=MIGRATIONS_CONCURRENCY,
-            network=network,
-            security_group=network.migrations,
+            vpc_config=network.vpc_config(network.migrations),
             environment=environment,
             variables={
                 "DB_HOST": database.host,

@@ -4,15 +4,21 @@ from hashlib import sha256
 from typing import Any
 
 from aws_cdk import Duration
+from aws_cdk import aws_events as events
+from aws_cdk import aws_events_targets as targets
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_rds as rds
 from constructs import Construct, IDependable
 
 from stacks.config import Environment, Function
 from stacks.logs import default_child, log_group
-from stacks.network import Network
+from stacks.notifications import Notifications
 from stacks.postgres.credentials import APPLICATION_USER, Credentials
 from stacks.postgres.database import DATABASE_NAME, Database
+from stacks.postgres.network import Network
+
+# Amazon RDS User Guide, "Working with RDS Proxy events": what no metric tells
+EVENTS = {"RDS-EVENT-0243": "no addresses are left in a subnet", "RDS-EVENT-0275": "clients are throttled"}
 
 
 class Proxy(Construct):
@@ -69,6 +75,22 @@ class Proxy(Construct):
     def allow(self, function: iam.IGrantable) -> None:
         """Let a function that is in the security group `clients` log in as the application user, and as nobody else."""
         self.proxy.grant_connect(function, APPLICATION_USER)
+
+    def tell(self, notifications: Notifications) -> None:
+        """Send what RDS says of the proxy, if there is somebody to send it to."""
+        if notifications.topic is None:
+            return
+        self.events = events.Rule(
+            notifications,
+            "ProxyEvents",
+            description=f"{self.name}: {', '.join(EVENTS.values())}",
+            event_pattern=events.EventPattern(
+                source=["aws.rds"],
+                detail_type=["RDS DB Proxy Event"],
+                detail={"EventID": list(EVENTS), "SourceIdentifier": [self.name]},
+            ),
+            targets=[targets.SnsTopic(notifications.topic)],
+        )
 
     def variables(self, function: Function) -> dict[str, str]:
         """What a function must know to connect; lambda_src/database/settings.py reads exactly these."""

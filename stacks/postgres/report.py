@@ -5,14 +5,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
-from stacks.alarm_plan import AlarmPlan, alarm_plans
-from stacks.budget.costs import monthly, per_million_requests
+from stacks.alarm_plan import AlarmPlan
+from stacks.budget.costs import per_million_requests
 from stacks.budget.findings import ERROR, Finding
 from stacks.budget.report import CLIENT, DATABASE, SERVER, TIME, Bar, Estimate, Growth, Row
 from stacks.budget.rules import RULES, judge
 from stacks.budget.summary import ladder, plain, tables
 from stacks.capacity import PIN_SAFE, Budget
 from stacks.config import Environment
+from stacks.postgres.alarm_plan import alarm_plans
+from stacks.postgres.costs import monthly
 
 GROWTH = (1, 2, 5, 10, 20)  # times today's reserved concurrency
 MOST = 10_000  # reserved concurrency that is tried

@@ -8,9 +8,9 @@ from constructs import Construct, IDependable
 
 from stacks.config import Environment
 from stacks.function import Function
-from stacks.network import Network
 from stacks.postgres.credentials import Secrets
 from stacks.postgres.database import DATABASE_NAME, Database
+from stacks.postgres.network import Network
 
 # Source: AWS Secrets Manager User Guide, "Lambda rotation function execution role permissions". GetRandomPassword is
 # not among them: the function makes passwords itself.
@@ -48,8 +48,7 @@ class Rotation(Construct):
             memory_mb=256,
             timeout=Duration.minutes(1),
             reserved_concurrency=len(secrets),  # both are due on the same day
-            network=network,
-            security_group=group,
+            vpc_config=network.vpc_config(group),
             environment=environment,
             variables={"DB_HOST": database.host, "DB_PORT": str(database.port), "DB_NAME": DATABASE_NAME},
         )

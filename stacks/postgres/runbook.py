@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from stacks.alarm_plan import busy_threshold, pinned_threshold
 from stacks.capacity import Budget
 from stacks.config import RdsPostgres
+from stacks.postgres.alarm_plan import busy_threshold, pinned_threshold
 from stacks.postgres.runbook_texts import ERRORS, NUMBERS, PAGES
 from stacks.runbook.chapter import Chapter, Column
 from stacks.runbook.markdown import code

@@ -5,10 +5,9 @@ from typing import Any
 
 from constructs import Construct
 
-from stacks.alarm_plan import alarm_plans
 from stacks.config import Environment
-from stacks.metrics import of_rds
-from stacks.postgres.dashboard import postgres_rows
+from stacks.postgres.alarm_plan import alarm_plans
+from stacks.postgres.dashboard import of_rds, postgres_rows
 from stacks.postgres.data_stack import DataStack
 from stacks.service import Behind, Service
 
@@ -36,6 +35,6 @@ class ServiceStack(Service):
             alarms=alarm_plans(budget, environment.store.allocated_storage_gib),
             rows=lambda metrics: postgres_rows(metrics, budget),
             runbook=environment.runbook,
-            network=data.network,
+            vpc_config=data.network.vpc_config(data.network.clients),
         )
         self.compose(behind, data.notifications)

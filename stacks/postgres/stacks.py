@@ -57,7 +57,7 @@ def _notifications(data: DataStack) -> None:
         return
     accept_subscription(told)
     accept(
-        told.events,
+        data.proxy.events,
         "Serverless::Serverless-EventBusDLQ",
         "the target is a topic of the same account and Region, which EventBridge repeats for 24 hours; RDS keeps the "
         "event for 14 days",

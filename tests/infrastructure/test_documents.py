@@ -15,12 +15,13 @@ import pytest
 from stacks import budget as budget_package
 from stacks import environments as own
 from stacks.budget import __main__ as terminal
-from stacks.budget import costs, prices
+from stacks.budget import prices
 from stacks.budget.instance_classes import instance_class
 from stacks.budget.report import Estimate, columns
 from stacks.budget.summary import ladder, plain
 from stacks.capacity import Budget
 from stacks.documents import report
+from stacks.postgres import costs
 from stacks.postgres.runbook_texts import ERRORS, PAGES
 from stacks.runbook.__main__ import documents, main, of_environments, stale, write
 from stacks.runbook.pages import slug

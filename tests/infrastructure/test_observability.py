@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from lambda_src import embedded_metrics
-from stacks.alarm_plan import CLIENT, alarm_plans
+from stacks.alarm_plan import CLIENT
 from stacks.capacity import Budget
 from stacks.metrics import NAMESPACES
+from stacks.postgres.alarm_plan import alarm_plans
 from tests.environments import PROD
 
 from .synthesis import FIXED, of_type, only, synthesize, templates

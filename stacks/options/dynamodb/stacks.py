@@ -25,7 +25,7 @@ class TableStack(Stack):
     ) -> None:
         super().__init__(scope, id, **options)
         self.table = Table(self, "Table", environment=environment)
-        self.notifications = Notifications(self, "Notifications", proxy_name=None, environment=environment)
+        self.notifications = Notifications(self, "Notifications", environment=environment)
         CfnOutput(self, "TableName", value=self.table.table.table_name)
 
 

@@ -9,6 +9,7 @@ from aws_cdk import aws_secretsmanager as secretsmanager
 from constructs import Construct
 
 from stacks.config import SUBNET_PREFIX, Environment
+from stacks.function import VpcConfig
 from stacks.logs import log_group
 
 HTTPS = ec2.Port.tcp(443)
@@ -57,6 +58,10 @@ class Network(Construct):
         self.clients.connections.allow_to(self.proxy, port, "to the proxy")
         self.proxy.connections.allow_to(self.database, port, "to the database")
         self.migrations.connections.allow_to(self.database, port, "to the database, not through the proxy")
+
+    def vpc_config(self, group: ec2.ISecurityGroup) -> VpcConfig:
+        """Where a function is that has this security group."""
+        return VpcConfig(self.vpc, self.subnets, group)
 
     def rotation(self) -> ec2.SecurityGroup:
         """The group of the rotation function, which reaches the database; there is none where nothing is rotated."""
