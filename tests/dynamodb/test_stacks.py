@@ -143,8 +143,9 @@ def test_the_function_is_given_exactly_the_variables_that_it_reads(service):
     assert sorted(variables) == sorted((*stores.VARIABLES, *function_side.VARIABLES))
 
 
-def test_the_shortest_deadline_is_one_attempt_of_the_function():
+def test_an_attempt_takes_as_long_as_the_functions_own():
     assert budget.SHORTEST_DEADLINE == function_side.CONNECT_SECONDS + function_side.READ_SECONDS
+    assert budget.LATE_SECONDS == budget.SHORTEST_DEADLINE - function_side.LEAST_SECONDS
 
 
 def test_the_api_lets_through_what_the_function_can_serve(service):
@@ -177,6 +178,9 @@ def test_a_table_that_cannot_serve_what_the_api_lets_through_is_refused(tmp_path
     ("changes", "id"),
     [
         ({"api": {"deadline_seconds": 2}}, "T03"),
+        ({"api": {"deadline_seconds": 23}}, "T05"),
+        ({"api": {"deadline_seconds": 28, "timeout_seconds": 29}}, "T05"),
+        ({"api": {"timeout_seconds": 5}}, "T05"),
         ({"account_concurrency": 104}, "B01"),
         ({"name": "prod", "alarm_address": "a@b.test"}, "F02"),
         ({"name": "prod", "alarm_address": "a@b.test", "retain": True, "store": {"recovery_days": 6}}, "F04"),

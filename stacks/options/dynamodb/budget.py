@@ -9,14 +9,16 @@ from dataclasses import dataclass
 from typing import Self
 
 from stacks.budget.findings import ERROR, NOTE, WARNING, Finding, Repair, in_order, refuse_findings
-from stacks.budget.plan import Workload
-from stacks.capacity import UNRESERVED_CONCURRENCY, Demand
+from stacks.budget.plan import HTTP_API_TIMEOUT_SECONDS, Workload
+from stacks.capacity import ANSWER_SECONDS, UNRESERVED_CONCURRENCY, Demand
 from stacks.config import Environment
 from stacks.options.dynamodb.store import MOST_UNITS, DynamoDb
 
 # The dearest usual requests. A creation writes the item, its copy in ByCreation, and its keys in GSI1.
 READ_UNITS, WRITE_UNITS = 3, 3  # a list of 25; a creation
-SHORTEST_DEADLINE = 3  # seconds: one attempt of lambda_src/dynamodb/table.py, a test compares the two
+# Seconds, of lambda_src/dynamodb/table.py; a test compares them.
+SHORTEST_DEADLINE = 3  # one attempt
+LATE_SECONDS = 2  # from the deadline to the end of an attempt that began as late as one may
 # A tenant's items have one partition key, and a local index keeps them in one partition.
 PARTITION_READ_UNITS, PARTITION_WRITE_UNITS = 3000, 1000
 # What a new table serves at once; later, twice its earlier peak.
@@ -73,7 +75,9 @@ class Throughput:
 
     def findings(self) -> tuple[Finding, ...]:
         """Everything that is wrong, errors first."""
-        return in_order([*self._of_the_table(), *self._of_the_function(), *self._of_production()])
+        return in_order(
+            [*self._of_the_table(), *self._of_the_deadline(), *self._of_the_function(), *self._of_production()]
+        )
 
     def _of_the_table(self) -> Iterator[Finding]:
         store = self.environment.store
@@ -102,16 +106,34 @@ class Throughput:
         )
         yield Finding(id, ERROR, sentence, tuple(repairs))
 
-    def _of_the_function(self) -> Iterator[Finding]:
-        api, quota = self.environment.api, self.environment.account_concurrency
-        if api.deadline_seconds < SHORTEST_DEADLINE:
+    def _of_the_deadline(self) -> Iterator[Finding]:
+        timeout, deadline = self.environment.api.timeout_seconds, self.environment.api.deadline_seconds
+        if deadline < SHORTEST_DEADLINE:
             yield Finding(
                 "T03",
                 ERROR,
-                f"deadline_seconds is {api.deadline_seconds}, and one attempt of DynamoDB's client takes up to "
+                f"deadline_seconds is {deadline}, and one attempt of DynamoDB's client takes up to "
                 f"{SHORTEST_DEADLINE} s",
-                (Repair("deadline_seconds", SHORTEST_DEADLINE, api.deadline_seconds),),
+                (Repair("deadline_seconds", SHORTEST_DEADLINE, deadline),),
             )
+        after = LATE_SECONDS + ANSWER_SECONDS
+        if deadline + after > timeout:
+            longer = [Repair("timeout_seconds", deadline + after, timeout)]
+            sooner = [Repair("deadline_seconds", timeout - after, deadline)]
+            yield Finding(
+                "T05",
+                ERROR,
+                f"timeout_seconds is {timeout}, and a request takes up to {deadline + after} s: deadline_seconds is "
+                f"{deadline}, an attempt that began before it takes up to {LATE_SECONDS} s more, and the answer "
+                f"{ANSWER_SECONDS} s",
+                (
+                    *(longer if deadline + after < HTTP_API_TIMEOUT_SECONDS else ()),
+                    *(sooner if timeout - after >= SHORTEST_DEADLINE else ()),
+                ),
+            )
+
+    def _of_the_function(self) -> Iterator[Finding]:
+        api, quota = self.environment.api, self.environment.account_concurrency
         if quota is None:
             yield Finding("B02", WARNING, "account_concurrency is not given, and a new account has less than 1000")
         elif (left := quota - UNRESERVED_CONCURRENCY) < api.reserved_concurrency:
