@@ -2,7 +2,6 @@
 SHELL := /bin/bash -o pipefail
 .DEFAULT_GOAL := help
 PYTHON ?= python3
-PORT ?= 4566
 # Tests wait much: more workers than a small machine has cores, up to the number of long rehearsals.
 WORKERS := --numprocesses 4 --dist loadscope --no-loadscope-reorder
 ENV ?= dev
@@ -39,7 +38,7 @@ setup: ## install everything the other targets need, inside this folder
 	@$(ONE_AT_A_TIME) $(MAKE) --no-print-directory .venv/ready .venv-emulator/ready node_modules/ready | grep -v 'is up to date' || test $${PIPESTATUS[0]} = 0
 
 up: setup ## run everything on this machine through the real `cdk deploy`, and leave it running (STORE=…: on another database, see docs/options)
-	@python -m local.up up --port $(PORT) $(if $(STORE),--store $(STORE))
+	@python -m local.up up $(if $(PORT),--port $(PORT)) $(if $(STORE),--store $(STORE))
 
 status: setup ## what runs, and where
 	@python -m local.up status

@@ -32,7 +32,9 @@ class LocalRun:
         return [sys.executable, "-m", "local.up", *words, "--state", str(self.state)]
 
     def start(self, *words: str, **variables: str) -> subprocess.Popen[str]:
-        command, environment = self.command(*words, "--port", str(self.port)), {**os.environ, **variables}
+        is_first = not (self.state / "emulator.json").exists()  # what comes after it finds the port
+        command = self.command(*words, *(["--port", str(self.port)] if is_first else []))
+        environment = {**os.environ, **variables}
         return subprocess.Popen(
             command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         )

@@ -68,6 +68,13 @@ def test_a_second_run_changes_nothing(deployed):
     assert [line for line in before if "local." in line] == [line for line in deployed.processes() if "local." in line]
 
 
+def test_another_port_than_where_it_runs_is_a_sentence(deployed):
+    command = deployed.command("up", "--store", "postgres", "--port", str(deployed.port + 1))
+    found = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (found.returncode, found.stdout) == (1, "")
+    assert f"the local AWS runs on port {deployed.port}: `make up` deploys to it there, or `make down`" in found.stderr
+
+
 def test_status_names_what_runs(deployed):
     code, output = deployed("status")
     assert code == 0
