@@ -21,13 +21,15 @@ from aws_cdk import Annotations, AssetHashType, BundlingOptions, DockerImage, IL
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
+from stacks import options
 from stacks.config import Environment
 from stacks.refusal import see
 from stacks.runtime import Runtime
 
 SOURCE = Path(__file__).parents[1] / "lambda_src"
 REQUIREMENTS = "requirements.txt"  # in lambda_src; a store that ships other packages names its own
-NOT_SHIPPED = ("__pycache__", "*.pyc", ".*", "tests", "prisma", "requirements.txt")
+# An option in another language has a zip of its own.
+NOT_SHIPPED = ("__pycache__", "*.pyc", ".*", "tests", "requirements.txt", *options.parts("stacks.options", "runtime"))
 CONTENTS = "contents.txt"
 # What Lambda's Amazon Linux 2023 (glibc 2.34) takes; uv takes wheels of older tags with it.
 PLATFORMS = {"arm64": "aarch64-manylinux_2_28", "x86_64": "x86_64-manylinux_2_28"}
