@@ -42,6 +42,7 @@ def handler(event: dict[str, str], _context: object) -> None:
     require(VARIABLES)
     secret = Secret(boto3.client("secretsmanager"), event["SecretId"], event["ClientRequestToken"])
     if secret.is_finished():
+        secret.settle()
         return
     STEPS[event["Step"]](secret)
     logger.info("rotation", extra={"step": event["Step"], "secret": secret.arn})

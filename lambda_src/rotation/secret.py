@@ -60,6 +60,18 @@ class Secret:
         self._client.update_secret_version_stage(
             SecretId=self.arn, VersionStage=CURRENT, MoveToVersionId=self._token, RemoveFromVersionId=current
         )
+        self.settle()
+
+    def settle(self) -> None:
+        """Take AWSPENDING from the version, if it is there.
+
+        A version that has it and is no longer current counts as a rotation to be finished: once somebody has put
+        another password in by hand, the next rotation would bring the one before it back.
+        """
+        if PENDING in self._stages().get(self._token, []):
+            self._client.update_secret_version_stage(
+                SecretId=self.arn, VersionStage=PENDING, RemoveFromVersionId=self._token
+            )
 
     def _stages(self) -> dict[str, list[str]]:
         stages: dict[str, list[str]] = self._client.describe_secret(SecretId=self.arn)["VersionIdsToStages"]

@@ -33,7 +33,8 @@ def test_with_secrets_both_passwords_were_rotated_when_it_was_deployed(shapes):
         current = secrets.get_secret_value(SecretId=arn)
         assert len(secrets.get_secret_value(SecretId=arn, VersionStage="AWSPREVIOUS")["SecretString"]) > 0
         stages = secrets.describe_secret(SecretId=arn)["VersionIdsToStages"]
-        assert "AWSPENDING" in stages[current["VersionId"]]  # what a rotation leaves behind
+        assert stages[current["VersionId"]] == ["AWSCURRENT"]
+        assert "AWSPENDING" not in {each for found in stages.values() for each in found}
 
 
 def test_the_migrator_cannot_log_in_while_nothing_is_deployed(shapes):

@@ -125,6 +125,9 @@ class Rotating:
     def current(self):
         return json.loads(self.secrets.get_secret_value(SecretId=self.arn)["SecretString"])
 
+    def stages(self, token):
+        return self.secrets.describe_secret(SecretId=self.arn)["VersionIdsToStages"][token]
+
     def current_logs_in(self):
         try:
             self.log_in(APPLICATION, self.current()["password"]).close()
@@ -147,8 +150,7 @@ def finish(rotating, token):
     for step in STEPS:
         rotating.step(step, token)
     assert rotating.current_logs_in()
-    stages = rotating.secrets.describe_secret(SecretId=rotating.arn)["VersionIdsToStages"]
-    assert "AWSCURRENT" in stages[token]
+    assert rotating.stages(token) == ["AWSCURRENT"]
 
 
 def test_the_four_steps_change_the_password_and_nothing_else(rotating):
@@ -168,13 +170,15 @@ def test_each_step_may_be_repeated_and_until_the_last_the_old_password_works(rot
             assert rotating.current_logs_in()
             assert (rotating.current() == before) == (step != "finishSecret")
     after = rotating.current()
-    rotating.secrets.update_secret_version_stage(
-        SecretId=rotating.arn, VersionStage="AWSPENDING", RemoveFromVersionId=token
-    )
     monkeypatch.setattr(handler.instance, "connect", None)
     for step in STEPS:
         rotating.step(step, token)  # and after the end they do nothing
     assert rotating.current() == after
+    rotating.secrets.update_secret_version_stage(
+        SecretId=rotating.arn, VersionStage="AWSPENDING", MoveToVersionId=token
+    )
+    rotating.step("finishSecret", token)  # but take away what an end between two calls left
+    assert rotating.stages(token) == ["AWSCURRENT"]
     assert rotating.current_logs_in()
 
 
@@ -262,6 +266,34 @@ def test_a_secret_that_is_no_json_object_is_refused(rotating, text):
         rotating.step("createSecret", rotating.begin())
     rotating.secrets.put_secret_value(SecretId=rotating.arn, SecretString=json.dumps(before))
     finish(rotating, rotating.begin())
+
+
+def put_password(rotating, password):
+    value = json.dumps({**rotating.current(), "password": password})
+    rotating.secrets.put_secret_value(SecretId=rotating.arn, SecretString=value)
+
+
+def test_a_password_that_was_changed_by_hand_is_followed_by_a_new_one_and_not_by_the_one_before(rotating):
+    finish(rotating, rotating.begin())
+    before = rotating.current()["password"]
+    with rotating.log_in(MASTER, PASSWORD) as master:
+        handler.instance.set_password(master, APPLICATION, "by hand")
+    put_password(rotating, "by hand")
+    finish(rotating, rotating.begin())
+    assert rotating.current()["password"] not in {before, "by hand"}
+
+
+def test_a_current_password_that_does_not_log_in_is_refused_also_after_a_rotation(rotating):
+    finish(rotating, rotating.begin())
+    right = rotating.current()["password"]
+    put_password(rotating, "wrong")
+    token = rotating.begin()
+    rotating.step("createSecret", token)
+    for step in STEPS[1:]:
+        with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
+            rotating.step(step, token)
+    put_password(rotating, right)
+    finish(rotating, token)
 
 
 def test_a_token_that_nobody_is_rotating_with_is_refused(rotating):
