@@ -90,7 +90,7 @@ class Api(Construct):
         self.url = stage.url
 
     def allow_tenant(self, caller: iam.IGrantable, tenant: str) -> iam.Grant:
-        """Let a caller do everything with one tenant's projects, and nothing with another's.
+        """Let a caller do everything in one tenant's name, and nothing in another's.
 
         The ARN ends in the path of the request: arn:…:execute-api:…/$default/*/tenants/acme/*.
         """

@@ -28,10 +28,11 @@ from local.postgres import Server
 from local.postgres.__main__ import Instance, prepare
 from local.postgres.server import SUPERUSER
 from stacks import options
+from stacks.config import RdsPostgres
 from tests.local.aws_emulator import local_aws  # noqa: F401 (a fixture)
 
 ROOT = Path(__file__).parents[1]
-DATABASE, MASTER, APPLICATION = "projects", "master", "application"
+DATABASE, MASTER, APPLICATION = "service", "master", "application"
 PASSWORD = "not a secret: made for tests"
 ACCESS_KEY = {
     "AWS_ACCESS_KEY_ID": "AKIATESTS",
@@ -48,7 +49,7 @@ CONFIDENTIAL = re.compile(
 
 
 # An option's tests are in a folder of its name, with its fixtures; those of a deployment may be asked for there too.
-pytest_plugins = ["tests.rehearsal.fixtures", *options.parts("tests", "fixtures").values()]
+pytest_plugins = ["tests.rehearsal.fixtures", *options.parts("tests", "fixtures").values(), "tests.contract.fixtures"]
 
 # Each session of boto3, and nearly each test makes one, reads and parses the models of its services anew: 80 ms of 90.
 botocore.session.create_loader = cache(botocore.session.create_loader)
@@ -70,13 +71,19 @@ class ByDeployment(LoadScopeScheduling):
 
 @cache
 def group(file: str) -> str:
-    """The deployment that a rehearsal's tests or fixtures ask for, or a file's folder, or the file itself."""
+    """The deployment that a rehearsal asks for, a file's folder, or the one whose servers it asks for, or the file."""
     folder = file.rpartition("/")[0]
+    if folder in FOLDERS:
+        return folder
+    text = (ROOT / file).read_text()
     if "rehearsal" in file:
-        text = (ROOT / file).read_text()
-        asked = [name for name in DEPLOYMENTS if re.search(rf"^def \w+\([^)]*\b{name}\b", text, re.MULTILINE)]
-        return asked[0] if asked else file
-    return folder if folder in FOLDERS else file
+        return next((name for name in DEPLOYMENTS if asks(text, name)), file)
+    return FOLDERS[0] if asks(text, "service") and "def service(" not in text else file
+
+
+def asks(text: str, fixture: str) -> bool:
+    """Whether a test or a fixture of a file has it as a parameter."""
+    return re.search(rf"^def \w+\([^)]*\b{fixture}\b", text, re.MULTILINE) is not None
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByDeployment:
@@ -133,7 +140,7 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A running PostgreSQL with the service's schema in the database `projects`."""
+    """A running PostgreSQL with the service's schema in its database."""
     with migrated_server(tmp_path_factory.mktemp("postgres")) as server:
         yield server
 
@@ -189,7 +196,7 @@ class StandIn:
         """A function's environment variables, its platform's included."""
         return {
             **ACCESS_KEY,
-            "STORE": "lambda_src.projects.postgres_store",
+            "STORE": RdsPostgres.code,
             "DB_HOST": self.host,
             "DB_PORT": str(self.port),
             "DB_NAME": DATABASE,

@@ -58,7 +58,7 @@ class Counterpart:
         return processes.load(self._saved)
 
     def ask(self) -> str | None:
-        """A command that shows the projects, as the counterpart said when it was ready."""
+        """A command that shows the rows, as the counterpart said when it was ready."""
         for line in self._log.read_text(errors="replace").splitlines() if self._log.exists() else ():
             if line.startswith('{"ready": true'):
                 found: str | None = json.loads(line).get("ask")

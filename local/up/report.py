@@ -1,11 +1,13 @@
 """What is printed for the person who ran `make up` or `make status`."""
 
+import json
 import shlex
 from pathlib import Path
 
 import psutil
 from psycopg.conninfo import make_conninfo
 
+from local import resource
 from local.postgres.server import SUPERUSER, binaries
 from local.up.aws import ACCESS_KEY, SECRET, Account
 from local.up.steps import say
@@ -16,8 +18,8 @@ def print_welcome(account: Account, ask: str | None = None) -> None:
     url = account.api_url()
     curl = f"curl -s --aws-sigv4 aws:amz:{account.region}:execute-api --user {ACCESS_KEY}:{SECRET}"
     say("\nAsk the API:\n")
-    say(f"  {curl} '{url}/tenants/acme/projects' -d '{{\"name\": \"first\"}}'")
-    say(f"  {curl} '{url}/tenants/acme/projects'")
+    say(f"  {curl} '{url}{resource.path('acme')}' -d '{json.dumps(resource.body('first'))}'")
+    say(f"  {curl} '{url}{resource.path('acme')}'")
     if ask:
         say("\nAsk the database:\n")
         say(f"  {ask}")
@@ -36,17 +38,17 @@ def _print_database(account: Account, database: dict[str, str]) -> None:
         sslrootcert=_short(account.state / "certificates" / "ca.pem"),
     )
     say("\nAsk the database, through the stand-in for RDS Proxy, and as its superuser:\n")
-    say(f'  PGPASSWORD="$(make -s token)" psql {shlex.quote(proxy)} -c "TABLE project"')
+    say(f'  PGPASSWORD="$(make -s token)" psql {shlex.quote(proxy)} -c "TABLE {resource.TABLE}"')
     say(f"  {superuser_psql(account.database_socket(), database['DB_NAME'])}")
     if page := account.proxy_page():
         say(f"\nWatch the stand-in, with its clients, server connections and pinned sessions:\n\n  {page}")
 
 
 def superuser_psql(socket: Path, database: str) -> str:
-    """A command that shows the projects, over the folder of a server's socket."""
+    """A command that shows the table, over the folder of a server's socket."""
     # Not shortened: libpq takes a host for a folder only where it begins with a slash.
     where = make_conninfo(host=str(socket), user=SUPERUSER, dbname=database)
-    return f'{shlex.quote(_short(binaries() / "psql"))} {shlex.quote(where)} -c "TABLE project"'
+    return f'{shlex.quote(_short(binaries() / "psql"))} {shlex.quote(where)} -c "TABLE {resource.TABLE}"'
 
 
 def print_status(account: Account, emulator: psutil.Process, counterpart: psutil.Process | None = None) -> None:

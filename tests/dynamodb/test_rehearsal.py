@@ -8,10 +8,11 @@ from contextlib import closing
 import pytest
 
 # The whole contract again, through the deployed HTTP API.
-from tests.contract.test_contract import *  # noqa: F403
-from tests.contract.test_cursors import *  # noqa: F403
 from tests.contract.test_isolation import *  # noqa: F403
 from tests.contract.test_openapi import *  # noqa: F403
+from tests.contract.test_requests import *  # noqa: F403
+from tests.projects.test_contract import *  # noqa: F403
+from tests.projects.test_cursors import *  # noqa: F403
 from tests.rehearsal.deployed_service import DeployedService
 from tests.rehearsal.fixtures import UNVALIDATED, LocalRun
 

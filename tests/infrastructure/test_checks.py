@@ -10,7 +10,7 @@ from aws_cdk import Tags
 
 from .synthesis import FIXED, acknowledged, context, synthesize
 
-# The library's recommendation for new projects that this one does not follow, and why.
+# The library's recommendation for new apps that this one does not follow, and why.
 EXCEPTIONS = {
     # "weak" puts Fn::GetStackOutput into Fn::Split, for the proxy's ARN: cfn-lint and CDK's own rules refuse that
     "@aws-cdk/core:defaultCrossStackReferences": "strong",

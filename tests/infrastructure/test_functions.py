@@ -17,7 +17,7 @@ INSTANCE_HOST = {"Fn::GetAtt": ["DatabaseInstanceAA8A5FDE", "Endpoint.Address"]}
 
 
 @pytest.fixture
-def projects(service):
+def handler(service):
     return only(service, "AWS::Lambda::Function")
 
 
@@ -28,8 +28,8 @@ def migrate(data):
     ]
 
 
-def test_the_function_is_given_exactly_the_variables_that_it_reads(projects):
-    assert sorted(projects["Environment"]["Variables"]) == sorted((*stores.VARIABLES, *settings.VARIABLES))
+def test_the_function_is_given_exactly_the_variables_that_it_reads(handler):
+    assert sorted(handler["Environment"]["Variables"]) == sorted((*stores.VARIABLES, *settings.VARIABLES))
 
 
 def test_the_migrations_are_given_exactly_the_variables_that_they_read(migrate, environment):
@@ -49,21 +49,21 @@ def test_stacks_and_migrations_call_the_migrator_by_one_name():
     assert MIGRATOR_USER == MIGRATOR
 
 
-def test_the_function_knows_the_proxy_and_the_migrations_know_the_instance(projects, migrate):
-    assert "ProxyE947DB46Endpoint" in projects["Environment"]["Variables"]["DB_HOST"]["Fn::ImportValue"]
+def test_the_function_knows_the_proxy_and_the_migrations_know_the_instance(handler, migrate):
+    assert "ProxyE947DB46Endpoint" in handler["Environment"]["Variables"]["DB_HOST"]["Fn::ImportValue"]
     assert migrate["Environment"]["Variables"]["DB_HOST"] == INSTANCE_HOST
 
 
-def test_the_function_is_configured_as_the_environment_says(projects, environment):
-    assert projects["ReservedConcurrentExecutions"] == environment.api.reserved_concurrency
-    assert projects["Timeout"] == environment.api.timeout_seconds
-    assert projects["MemorySize"] == environment.api.memory_mb
-    assert projects["Runtime"] == f"python{environment.runtime.python}"
-    assert projects["Architectures"] == [environment.runtime.architecture]
+def test_the_function_is_configured_as_the_environment_says(handler, environment):
+    assert handler["ReservedConcurrentExecutions"] == environment.api.reserved_concurrency
+    assert handler["Timeout"] == environment.api.timeout_seconds
+    assert handler["MemorySize"] == environment.api.memory_mb
+    assert handler["Runtime"] == f"python{environment.runtime.python}"
+    assert handler["Architectures"] == [environment.runtime.architecture]
 
 
-def test_functions_trace_and_log_json_to_a_group_of_their_own(projects, migrate):
-    for function in (projects, migrate):
+def test_functions_trace_and_log_json_to_a_group_of_their_own(handler, migrate):
+    for function in (handler, migrate):
         assert function["TracingConfig"] == {"Mode": "Active"}
         assert function["LoggingConfig"]["LogFormat"] == "JSON"
         assert "Logs" in function["LoggingConfig"]["LogGroup"]["Ref"]

@@ -108,12 +108,12 @@ def test_only_an_environment_with_a_standby_pays_for_an_endpoint_in_every_zone(d
 
 
 def test_functions_run_in_the_isolated_subnets_with_their_own_group(data, service, environment):
-    (projects,) = vpc_functions(service)
+    (handler,) = vpc_functions(service)
     groups = sorted(
         name(each) for function in vpc_functions(data) for each in function["VpcConfig"]["SecurityGroupIds"]
     )
     assert groups == (["Migrations"] if environment.store.uses_iam else ["Migrations", "Rotation"])
-    (group,) = projects["VpcConfig"]["SecurityGroupIds"]
+    (group,) = handler["VpcConfig"]["SecurityGroupIds"]
     assert "NetworkClients" in group["Fn::ImportValue"]
 
 

@@ -56,7 +56,7 @@ def api(emulator):
                 "Type": "AWS::ApiGatewayV2::Stage",
                 "Properties": {**api, "StageName": "$default", "AutoDeploy": True, "AccessLogSettings": logging},
             },
-            "Project": route("GET /tenants/{tenant}/projects/{id}"),
+            "Thing": route("GET /tenants/{tenant}/things/{id}"),
             "Health": route("GET /health"),
             "Default": route("$default"),
         },
@@ -79,9 +79,9 @@ def call(url, method="GET", body=None, key=("test", "test"), **headers):
 
 
 def test_an_http_api_hands_over_decoded_path_parameters_and_the_functions_answer(api):
-    status, headers, answer = call(f"{api}/tenants/caf%C3%A9%20one/projects/a%2Bb")
+    status, headers, answer = call(f"{api}/tenants/caf%C3%A9%20one/things/a%2Bb")
     assert (status, headers["x-own"]) == (418, "yes")
-    assert answer["routeKey"] == "GET /tenants/{tenant}/projects/{id}"
+    assert answer["routeKey"] == "GET /tenants/{tenant}/things/{id}"
     assert answer["pathParameters"] == {"tenant": "café one", "id": "a+b"}
 
 
@@ -108,7 +108,7 @@ def test_an_http_api_refuses_unsigned_and_wrongly_signed_requests(emulator, api)
     iam.put_user_policy(UserName="caller", PolicyName="p", PolicyDocument=policy)
     assert call(f"{api}/health", key=(key["AccessKeyId"], key["SecretAccessKey"]))[0] == 418
     assert call(f"{api}/health", key=(key["AccessKeyId"], "wrong"))[0] == 403
-    assert call(f"{api}/tenants/a/projects/b", key=(key["AccessKeyId"], key["SecretAccessKey"]))[0] == 403
+    assert call(f"{api}/tenants/a/things/b", key=(key["AccessKeyId"], key["SecretAccessKey"]))[0] == 403
 
 
 def test_an_http_api_tells_nothing_of_a_functions_failure(api):

@@ -35,7 +35,7 @@ DATABASE = {
             "Engine": "postgres",
             "DBInstanceClass": "db.t4g.small",
             "AllocatedStorage": "20",
-            "DBName": "projects",
+            "DBName": "shop",
             "Port": "55431",
             "DBSubnetGroupName": {"Ref": "Subnets"},
             "DBParameterGroupName": {"Ref": "Parameters"},
@@ -98,7 +98,7 @@ def connect(emulator, database):
         port=database["Port"],
         user="master",
         password=PASSWORD,
-        dbname="projects",
+        dbname="shop",
         sslmode="verify-full",
         sslrootcert=emulator.state / "certificates" / "ca.pem",
     )

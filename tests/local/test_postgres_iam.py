@@ -30,7 +30,7 @@ class Instance:
             "address": HOST,
             "port": self.port,
             "certificates": str(certificates),
-            "database": "projects",
+            "database": "shop",
             "master_user": MASTER,
             "master_password": None,
             "iam": {"access_keys": str(directory / "access-keys.json"), "region": REGION},
@@ -63,7 +63,7 @@ class Instance:
         return psycopg.connect(
             host=HOST,
             port=self.port,
-            dbname="projects",
+            dbname="shop",
             user=user,
             password=password,
             sslmode="verify-full",
@@ -122,7 +122,7 @@ def test_a_cancelled_statement_is_cancelled(instance):
     sleeping = "SELECT count(*) FROM pg_stat_activity WHERE query = 'SELECT pg_sleep(60)' AND state = 'active'"
     with (
         instance.log_in("app", instance.token("app")) as connection,
-        psycopg.connect(host=instance.socket_directory, user=SUPERUSER, dbname="projects", autocommit=True) as other,
+        psycopg.connect(host=instance.socket_directory, user=SUPERUSER, dbname="shop", autocommit=True) as other,
         ThreadPoolExecutor(1) as threads,
     ):
         ended = threads.submit(connection.execute, "SELECT pg_sleep(60)")
@@ -156,13 +156,13 @@ def test_without_iam_authentication_a_member_of_rds_iam_does_not_get_in(certific
 def test_only_the_superuser_and_members_of_rds_iam_are_trusted_on_the_socket(instance):
     for user, gets_in in ((SUPERUSER, True), ("app", True), ("old", False)):
         try:
-            psycopg.connect(host=instance.socket_directory, user=user, dbname="projects").close()
+            psycopg.connect(host=instance.socket_directory, user=user, dbname="shop").close()
             assert gets_in
         except psycopg.OperationalError:
             assert not gets_in
 
 
 def test_the_user_of_a_startup_message():
-    body = (3 << 16).to_bytes(4) + b"user\0app\0database\0projects\0\0"
+    body = (3 << 16).to_bytes(4) + b"user\0app\0database\0shop\0\0"
     assert user_of((len(body) + 4).to_bytes(4) + body) == "app"
     assert user_of((16).to_bytes(4) + (80877102).to_bytes(4) + b"12345678") is None

@@ -23,7 +23,7 @@ def instance(certificates, tmp_path_factory):
         "address": "127.0.0.1",
         "port": free_port(),
         "certificates": str(certificates),
-        "database": "projects",
+        "database": "shop",
         "master_user": "master",
         "master_password": PASSWORD,
     }
@@ -50,7 +50,7 @@ def test_a_postgresql_that_ended_by_itself_is_started_again(instance, how):
 
     def works():
         try:
-            with psycopg.connect(host=socket, user=SUPERUSER, dbname="projects") as connection:
+            with psycopg.connect(host=socket, user=SUPERUSER, dbname="shop") as connection:
                 return connection.execute("SELECT 1").fetchone() == (1,)
         except psycopg.Error:
             return False

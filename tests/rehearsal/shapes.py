@@ -25,8 +25,10 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
 from lambda_src.database import iam_token
+from local import resource
 from local.postgres.server import SUPERUSER
 from local.up.aws import ACCESS_KEY, ACCOUNT, SECRET, Account
+from stacks.postgres.database import DATABASE_NAME
 from tests.conftest import ROOT
 from tests.environments import SERVICE
 
@@ -36,14 +38,14 @@ SECONDS = 400
 WAIT_SECONDS = 60
 PROGRAM = """
 import json, sys
-sys.path.insert(0, {project!r})
+sys.path.insert(0, {sources!r})
 from dataclasses import replace
 from pathlib import Path
 from aws_cdk import App
 from stacks import environments
 from stacks.runtime import this_machine
 from stacks.stage import EnvironmentStage
-context = json.loads(Path({project!r}, "cdk.json").read_text())["context"]
+context = json.loads(Path({sources!r}, "cdk.json").read_text())["context"]
 for directory, found in [{apps}]:
     app = App(analytics_reporting=False, context=context, outdir=directory)
     for environment in found:
@@ -59,8 +61,8 @@ class Shapes:
         self.account, self.directory, self.log = account, directory, log
         self.client = cache(account.client)
         # Whoever edits files meanwhile does not change what is tested, and a fork's environments are others.
-        self.project = copy_of_project(ROOT, directory / "project")
-        shutil.copy(ROOT / "tests" / "environments.py", self.project / "stacks")
+        self.sources = copy_of_sources(ROOT, directory / "sources")
+        shutil.copy(ROOT / "tests" / "environments.py", self.sources / "stacks")
         self._assemblies: dict[tuple[Path, App], Path] = {}
 
     def bootstrap(self) -> None:
@@ -73,34 +75,34 @@ class Shapes:
         )
         assert found.returncode == 0, found.stderr
 
-    def synthesize(self, *apps: App, project: Path | None = None) -> None:
+    def synthesize(self, *apps: App, sources: Path | None = None) -> None:
         """Synthesize apps in one process: starting it takes longest.
 
         Validators are left out: tests/infrastructure has them judge the same templates.
         """
-        project = project or self.project
+        sources = sources or self.sources
         new = {each: self.directory / f"app-{len(self._assemblies) + n}" for n, each in enumerate(apps)}
         program = PROGRAM.format(
-            project=str(project), apps=", ".join(f"({str(path)!r}, [{', '.join(each)}])" for each, path in new.items())
+            sources=str(sources), apps=", ".join(f"({str(path)!r}, [{', '.join(each)}])" for each, path in new.items())
         )
         variables = {**self.account.cdk_environment(), "CDK_VALIDATION": "false"}
         found = subprocess.run(
-            [sys.executable, "-c", program], cwd=project, env=variables, capture_output=True, text=True, check=False
+            [sys.executable, "-c", program], cwd=sources, env=variables, capture_output=True, text=True, check=False
         )
         assert found.returncode == 0, found.stderr
-        self._assemblies |= {(project, each): path for each, path in new.items()}
+        self._assemblies |= {(sources, each): path for each, path in new.items()}
 
-    def assembly(self, environments: App, project: Path) -> Path:
+    def assembly(self, environments: App, sources: Path) -> Path:
         """What was synthesized of an app that has these environments, and perhaps others."""
-        for (its_project, app), path in self._assemblies.items():
-            if its_project == project and set(environments) <= set(app):
+        for (its_sources, app), path in self._assemblies.items():
+            if its_sources == sources and set(environments) <= set(app):
                 return path
-        self.synthesize(environments, project=project)
-        return self._assemblies[project, environments]
+        self.synthesize(environments, sources=sources)
+        return self._assemblies[sources, environments]
 
-    def cdk(self, *words: str, environments: App, project: Path | None = None) -> tuple[int, str]:
+    def cdk(self, *words: str, environments: App, sources: Path | None = None) -> tuple[int, str]:
         """The CDK CLI's status and output, with an app that has these environments."""
-        app = self.assembly(environments, project or self.project)
+        app = self.assembly(environments, sources or self.sources)
         command = [str(ROOT / "node_modules" / ".bin" / "cdk"), *words, "--app", str(app)]
         found = subprocess.run(
             command,
@@ -161,7 +163,14 @@ class Shapes:
     def database(self, name: str) -> psycopg.Connection:
         """The environment's database, as its superuser, on a socket that only this machine has."""
         socket = self.account.state / "rds" / f"{SERVICE}-{name}-postgres" / "socket"
-        return psycopg.connect(host=str(socket.resolve()), user=SUPERUSER, dbname="projects", autocommit=True)
+        return psycopg.connect(host=str(socket.resolve()), user=SUPERUSER, dbname=DATABASE_NAME, autocommit=True)
+
+    @staticmethod
+    def text_of(connection: psycopg.Connection, id: str) -> str | None:
+        """The text of the row that a request made, if it is there."""
+        query = f"SELECT {resource.TEXT} FROM {resource.TABLE} WHERE id = %s"
+        (found,) = connection.execute(query, [id]).fetchone() or (None,)
+        return found
 
     def function(self, name: str, handler: str) -> str:
         """The name of the environment's function with this handler."""
@@ -188,7 +197,7 @@ class Shapes:
             port=5432,
             user="application",
             password=iam_token.mint(host, 5432, "application", self.account.region, credentials),
-            dbname="projects",
+            dbname=DATABASE_NAME,
             sslmode="verify-full",
             sslrootcert=self.account.state / "certificates" / "ca.pem",
         ).close()
@@ -209,13 +218,13 @@ class Shapes:
 
         A deployment takes its time, and longer where all of a machine's goes into requests: there clients pause.
         """
-        url = f"{self.url(name)}/tenants/load/projects"
+        url = f"{self.url(name)}{resource.path('load')}"
         answers: Counter[int] = Counter()
         ended = threading.Event()
 
         def ask(number: int) -> None:
             while not ended.is_set():
-                body = {"name": "under load"} if number == 0 and writes else None
+                body = resource.body("under load") if number == 0 and writes else None
                 answers[signed_request(self.account, "POST" if body else "GET", url, body)[0]] += 1
                 ended.wait(pause_seconds)
 
@@ -260,17 +269,17 @@ def app_of(*names: str, change: str = "") -> App:
     return tuple(changed(name, change) for name in names)
 
 
-def copy_of_project(project: Path, directory: Path) -> Path:
+def copy_of_sources(sources: Path, directory: Path) -> Path:
     """What a deployment is made of, in another folder."""
     for name in ("stacks", "lambda_src"):
-        shutil.copytree(project / name, directory / name, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(sources / name, directory / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("app.py", "cdk.json"):
-        shutil.copy(project / name, directory / name)
+        shutil.copy(sources / name, directory / name)
     return directory
 
 
 def changed(name: str, change: str = "") -> str:
-    """An environment of the project as a Python expression."""
+    """An environment as a Python expression."""
     return f"replace({SHAPES.get(name, SHAPES['dev'])}, {change})" if change else SHAPES[name]
 
 

@@ -9,12 +9,12 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
+from local import resource
 from local.up.aws import ACCESS_KEY, SECRET
 from tests.environments import DEV
-from tests.rehearsal.shapes import app_of, copy_of_project, wait_until
-from tests.service import event
+from tests.rehearsal.shapes import app_of, copy_of_sources, wait_until
+from tests.service import HANDLER, event
 
-PROJECTS = "lambda_src.handler.handler"
 # What CloudFormation says to the second: the stack is at work, or what was prepared for it is not what it was.
 REFUSALS = ("IN_PROGRESS", "InvalidChangeSetStatus", "ChangeSetNotFound", "does not exist", "already exists")
 WITH_IAM = 'store=replace(environments.DEV.store, instance="t4g.medium", credentials="iam")'
@@ -52,7 +52,7 @@ def test_beyond_reserved_concurrency_lambda_answers_429(shapes):
         aws_secret_access_key=SECRET,
         config=Config(max_pool_connections=20, retries={"total_max_attempts": 1}),
     )
-    function, beyond = shapes.function("dev", PROJECTS), 3
+    function, beyond = shapes.function("dev", HANDLER), 3
 
     def invoke(_):
         try:
@@ -61,10 +61,10 @@ def test_beyond_reserved_concurrency_lambda_answers_429(shapes):
             return error.response["ResponseMetadata"]["HTTPStatusCode"], error.response["Error"]["Code"]
         return 200, None
 
-    request = json.dumps(event("GET", "/tenants/acme/projects", None))
+    request = json.dumps(event("GET", resource.path("acme"), None))
     # Whoever was let in waits for the table until its deadline: all of them at once.
     with shapes.database("dev") as connection, connection.transaction():
-        connection.execute("LOCK TABLE project")
+        connection.execute(f"LOCK TABLE {resource.TABLE}")
         with ThreadPoolExecutor(DEV.api.reserved_concurrency + beyond) as threads:
             answers = list(threads.map(invoke, range(DEV.api.reserved_concurrency + beyond)))
     assert answers.count((429, "TooManyRequestsException")) == beyond
@@ -114,12 +114,12 @@ def test_another_pool_percentage_is_all_that_changes_in_what_holds_data(shapes):
 
 
 def test_a_migration_that_fails_is_rolled_back_and_the_old_version_keeps_serving(shapes, tmp_path):
-    project = copy_of_project(shapes.project, tmp_path / "project")
-    bad = project / "lambda_src" / "migrations" / "sql" / "9001_half.sql"
+    sources = copy_of_sources(shapes.sources, tmp_path / "sources")
+    bad = sources / "lambda_src" / "migrations" / "sql" / "9001_half.sql"
     bad.write_text("CREATE TABLE half ();\n\nSELECT 1 / 0;\n")
-    shapes.synthesize(app_of("dev"), project=project)
+    shapes.synthesize(app_of("dev"), sources=sources)
     with shapes.load("dev", pause_seconds=PAUSE_SECONDS) as answers:
-        status, output = shapes.try_to_deploy("dev", project=project)
+        status, output = shapes.try_to_deploy("dev", sources=sources)
     assert status != 0
     assert "9001_half.sql:3: division by zero [22012]" in output
     assert shapes.stack_status("dev", "data") == "UPDATE_ROLLBACK_COMPLETE"
@@ -153,14 +153,14 @@ def test_of_two_deployments_at_once_one_goes_through_and_the_other_does_or_is_re
 @pytest.mark.parametrize("credentials", ["iam", "secrets"])
 def test_credentials_are_switched_under_load_and_nothing_is_lost(shapes, credentials):
     """There and back: docs/credentials.md. A proxy that must log in between two steps makes its callers wait."""
-    status, project = shapes.request("dev", "POST", "/tenants/switch/projects", {"name": credentials})
+    status, made = shapes.request("dev", "POST", resource.path("switch"), resource.body(credentials))
     assert status == 201
     with shapes.load("dev", pause_seconds=PAUSE_SECONDS) as answers:
         shapes.deploy("dev", change=WITH_IAM if credentials == "iam" else "")
     assert answers.keys() <= {200, 201, 503}, answers
     shapes.drop_server_connections("dev")
     wait_until(lambda: shapes.request("dev", "GET", "/health")[0] == 200)
-    assert shapes.request("dev", "GET", f"/tenants/switch/projects/{project['id']}") == (200, project)
+    assert shapes.request("dev", "GET", resource.path("switch", made["id"])) == (200, made)
     with shapes.database("dev") as connection:
         passwords = connection.execute("SELECT rolname FROM pg_authid WHERE rolpassword IS NOT NULL ORDER BY 1")
         expected = [] if credentials == "iam" else [("application",), (DEV.master_user,)]

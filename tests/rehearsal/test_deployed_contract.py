@@ -4,10 +4,9 @@ from contextlib import closing
 
 import pytest
 
-from tests.contract.test_contract import *  # noqa: F403
-from tests.contract.test_cursors import *  # noqa: F403
 from tests.contract.test_isolation import *  # noqa: F403
 from tests.contract.test_openapi import *  # noqa: F403
+from tests.contract.test_requests import *  # noqa: F403
 from tests.rehearsal.deployed_service import DeployedService
 
 

@@ -13,7 +13,6 @@ import pytest
 from tests.environments import PROD
 from tests.rehearsal.shapes import wait_until
 
-PROJECTS = "lambda_src.handler.handler"
 MIGRATIONS = "lambda_src.migrations.handler.handler"
 
 

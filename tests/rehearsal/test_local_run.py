@@ -1,12 +1,14 @@
 """`make up` puts the whole path in place on this machine; `make down` leaves nothing of it."""
 
-import re
+import json
 import shlex
 import socket
 import subprocess
 
+from local import resource
 from local.postgres.server import SUPERUSER, binaries
 from stacks.environments import LOCAL
+from stacks.postgres.database import DATABASE_NAME
 from tests.conftest import ROOT
 from tests.rehearsal.fixtures import UNVALIDATED, LocalRun, interrupt
 
@@ -19,7 +21,7 @@ def psql(run, query):
         "-U",
         SUPERUSER,
         "-d",
-        "projects",
+        DATABASE_NAME,
         "-Atc",
         query,
     ]
@@ -27,10 +29,10 @@ def psql(run, query):
 
 
 def test_a_request_becomes_a_row(deployed):
-    status, project = deployed.request("POST", "/tenants/acme/projects", {"name": "first"})
+    status, made = deployed.request("POST", resource.path("acme"), resource.body("first"))
     assert status == 201
-    assert psql(deployed, f"SELECT name FROM project WHERE id = '{project['id']}'") == "first"
-    assert deployed.request("GET", f"/tenants/acme/projects/{project['id']}") == (200, project)
+    assert psql(deployed, f"SELECT {resource.TEXT} FROM {resource.TABLE} WHERE id = '{made['id']}'") == "first"
+    assert deployed.request("GET", resource.path("acme", made["id"])) == (200, made)
 
 
 def test_the_functions_connection_went_through_the_stand_in_as_the_application(deployed):
@@ -56,7 +58,7 @@ def test_an_unknown_route_is_a_problem_document(deployed):
 def test_the_printed_curl_line_works(deployed):
     line = next(line for line in deployed.output.splitlines() if line.startswith("  curl"))
     found = subprocess.run(shlex.split(line), capture_output=True, text=True, check=True)
-    assert re.search(r'"name": "first"', found.stdout)
+    assert json.loads(found.stdout)[resource.TEXT] == "first"
 
 
 def test_a_second_run_changes_nothing(deployed):
@@ -64,7 +66,7 @@ def test_a_second_run_changes_nothing(deployed):
     code, output = deployed("up", "--store", "postgres", **UNVALIDATED)
     assert code == 0, output
     assert "cdk bootstrap" not in output
-    assert deployed.request("GET", "/tenants/acme/projects")[0] == 200
+    assert deployed.request("GET", resource.path("acme"))[0] == 200
     assert [line for line in before if "local." in line] == [line for line in deployed.processes() if "local." in line]
 
 
@@ -130,7 +132,7 @@ def test_status_and_down_of_nothing_are_sentences(tmp_path):
     assert run("down") == (0, "nothing runs here\n")
 
 
-def test_the_folder_of_the_project_is_left_as_it_was(deployed):
+def test_the_folder_is_left_as_it_was(deployed):
     """What a run makes is in its state folder, and in folders that git ignores."""
     changed = subprocess.run(["git", "status", "--porcelain"], cwd=ROOT, capture_output=True, text=True, check=True)
     assert [line for line in changed.stdout.splitlines() if line[3:].startswith(("build/", "cdk.out"))] == []

@@ -2,17 +2,18 @@
 
 import pytest
 
+from local import resource
 from tests.environments import DEV
 from tests.rehearsal.shapes import SHAPES
 
 
 @pytest.mark.parametrize("name", SHAPES)
 def test_an_environment_answers_through_all_of_its_parts(shapes, name):
-    status, project = shapes.request(name, "POST", "/tenants/acme/projects", {"name": "first"})
-    assert status == 201, project
-    assert shapes.request(name, "GET", f"/tenants/acme/projects/{project['id']}") == (200, project)
+    status, made = shapes.request(name, "POST", resource.path("acme"), resource.body("first"))
+    assert status == 201, made
+    assert shapes.request(name, "GET", resource.path("acme", made["id"])) == (200, made)
     with shapes.database(name) as connection:
-        assert connection.execute("SELECT name FROM project WHERE id = %s", [project["id"]]).fetchone() == ("first",)
+        assert shapes.text_of(connection, made["id"]) == "first"
         others = "backend_type = 'client backend' AND pid <> pg_backend_pid()"
         users = connection.execute(f"SELECT DISTINCT usename FROM pg_stat_activity WHERE {others}").fetchall()
     assert users == [("application",)]

@@ -6,6 +6,7 @@ import pytest
 
 from benchmarks.builds import shipped
 from benchmarks.cold_start import what_was_said
+from local import resource
 from local.execution_environment import ExecutionEnvironment
 from tests.service import HANDLER, Service
 
@@ -25,7 +26,7 @@ def start(build, stand_in, tmp_path_factory):
     # /var/task can't be written to: bytecode that is missing or stale is missing at every start.
     variables = {**stand_in.variables, "PYTHONVERBOSE": "1", "PYTHONDONTWRITEBYTECODE": "1"}
     with ExecutionEnvironment(HANDLER, build, variables, log) as environment:
-        assert Service(environment).request("GET", "/tenants/acme/projects").status == 200
+        assert Service(environment).request("GET", resource.path("acme")).status == 200
     return what_was_said(log, build)
 
 

@@ -13,7 +13,7 @@ from lambda_src.database.settings import Settings
 from lambda_src.database.unavailable import DatabaseUnavailable
 from lambda_src.deadline import Deadline
 from local.postgres.server import SUPERUSER
-from tests.conftest import ACCESS_KEY, APPLICATION, PASSWORD, ROOT, free_port
+from tests.conftest import ACCESS_KEY, APPLICATION, DATABASE, PASSWORD, ROOT, free_port
 
 HOST = "127.0.0.1"
 
@@ -27,7 +27,7 @@ def instance(certificates, tmp_path_factory):
         "address": HOST,
         "port": port,
         "certificates": str(certificates),
-        "database": "projects",
+        "database": DATABASE,
         "master_user": "master",
         "master_password": PASSWORD,
     }
@@ -46,7 +46,7 @@ def instance(certificates, tmp_path_factory):
         socket = json.loads(process.stdout.readline())["socket_directory"]
         access = directory / "data" / "pg_hba.conf"
         access.write_text(f"local all {APPLICATION} trust\n{access.read_text()}")
-        with psycopg.connect(host=socket, user=SUPERUSER, dbname="projects", autocommit=True) as superuser:
+        with psycopg.connect(host=socket, user=SUPERUSER, dbname=DATABASE, autocommit=True) as superuser:
             superuser.execute(f"CREATE ROLE {APPLICATION} LOGIN")
             superuser.execute("SELECT pg_reload_conf()")
             yield port, superuser
@@ -65,7 +65,7 @@ def database(instance, certificates, monkeypatch):
     settings = Settings(
         host=HOST,
         port=instance[0],
-        database="projects",
+        database=DATABASE,
         user=APPLICATION,
         region="us-east-1",
         connect_timeout=2,

@@ -19,12 +19,14 @@ from lambda_src.database.unavailable import DatabaseUnavailable
 from lambda_src.deadline import Deadline
 from tests.conftest import APPLICATION, DATABASE, as_superuser, migrated_server, stand_in_before
 
-UPDATE = "UPDATE project SET name = %(name)s WHERE tenant = %(tenant)s RETURNING name"
+UPDATE = "UPDATE quarrel SET word = %(word)s WHERE who = %(who)s RETURNING word"
 
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
     with migrated_server(tmp_path_factory.mktemp("errors"), statement_timeout=1) as running:
+        with as_superuser(running) as connection:
+            connection.execute(f"CREATE TABLE quarrel (who text, word text); GRANT ALL ON quarrel TO {APPLICATION}")
         yield running
 
 
@@ -47,13 +49,9 @@ def database(proxy, monkeypatch):
 
 @pytest.fixture
 def other(server):
-    """Another session, outside the pool, with two projects of the tenant `acme` to quarrel about."""
+    """Another session, outside the pool, with two rows to quarrel about."""
     with as_superuser(server) as connection:
-        connection.execute("DELETE FROM project")
-        connection.execute(
-            "INSERT INTO project (tenant, id, name, version, created_at, updated_at)"
-            " SELECT tenant, gen_random_uuid(), 'old', 1, now(), now() FROM unnest(ARRAY['acme', 'brick']) tenant"
-        )
+        connection.execute("TRUNCATE quarrel; INSERT INTO quarrel VALUES ('acme', 'old'), ('brick', 'old')")
         yield connection
 
 
@@ -88,9 +86,9 @@ def test_a_serialization_failure_is_tried_again(server, database, other):
     with applications_sessions_with(server, "default_transaction_isolation", "repeatable read"):
         answers = []
         with other.transaction():
-            other.execute("UPDATE project SET name = 'theirs' WHERE tenant = 'acme'")
+            other.execute("UPDATE quarrel SET word = 'theirs' WHERE who = 'acme'")
             thread = threading.Thread(
-                target=lambda: answers.append(ask(database, UPDATE, {"tenant": "acme", "name": "ours"}))
+                target=lambda: answers.append(ask(database, UPDATE, {"who": "acme", "word": "ours"}))
             )
             thread.start()
             with as_superuser(server) as observer:
@@ -101,20 +99,20 @@ def test_a_serialization_failure_is_tried_again(server, database, other):
 
 
 def test_a_deadlock_is_tried_again(server, database, other):
-    in_order = "SELECT id FROM project ORDER BY tenant FOR UPDATE"
-    both = f"UPDATE project SET name = 'ours' WHERE id IN ({in_order}) RETURNING name"
+    in_order = "SELECT who FROM quarrel ORDER BY who FOR UPDATE"
+    both = f"UPDATE quarrel SET word = 'ours' WHERE who IN ({in_order}) RETURNING word"
     with as_superuser(server) as connection:
         # Long enough for the other to wait too; ours looks for the deadlock first, as it waited first.
         connection.execute("ALTER SYSTEM SET deadlock_timeout = '300ms'")
         connection.execute("SELECT pg_reload_conf()")
         answers = []
         with other.transaction():
-            other.execute("UPDATE project SET name = 'theirs' WHERE tenant = 'brick'")
+            other.execute("UPDATE quarrel SET word = 'theirs' WHERE who = 'brick'")
             thread = threading.Thread(target=lambda: answers.append(ask(database, both)))
             thread.start()
             wait_until_blocked(connection)
             other.execute("SET LOCAL deadlock_timeout = '10s'")
-            other.execute("UPDATE project SET name = 'theirs' WHERE tenant = 'acme'")
+            other.execute("UPDATE quarrel SET word = 'theirs' WHERE who = 'acme'")
         thread.join()
     assert answers == [[("ours",), ("ours",)]]
     assert (database.figures.retries, database.figures.sqlstate) == (1, "40P01")
@@ -147,17 +145,15 @@ def test_a_database_that_became_read_only_is_unavailable_for_writes_until_it_is_
     assert ask(database, "SELECT 1") == [(1,)]
     with applications_sessions_with(server, "default_transaction_read_only", "on"):
         with pytest.raises(DatabaseUnavailable, match="25006"):
-            ask(database, UPDATE, {"tenant": "acme", "name": "ours"})
-        assert ask(database, "SELECT name FROM project WHERE tenant = 'acme'") == [("old",)]
-    assert ask(database, UPDATE, {"tenant": "acme", "name": "ours"}) == [("ours",)]
+            ask(database, UPDATE, {"who": "acme", "word": "ours"})
+        assert ask(database, "SELECT word FROM quarrel WHERE who = 'acme'") == [("old",)]
+    assert ask(database, UPDATE, {"who": "acme", "word": "ours"}) == [("ours",)]
 
 
 def test_a_write_is_repeated_when_the_database_becomes_writable_in_time(server, database, other):
     with applications_sessions_with(server, "default_transaction_read_only", "on"):
         answers = []
-        thread = threading.Thread(
-            target=lambda: answers.append(ask(database, UPDATE, {"tenant": "acme", "name": "ours"}))
-        )
+        thread = threading.Thread(target=lambda: answers.append(ask(database, UPDATE, {"who": "acme", "word": "ours"})))
         thread.start()
         while not database.figures.retries:
             pass

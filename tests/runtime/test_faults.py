@@ -11,6 +11,7 @@ import psycopg
 import pytest
 
 from lambda_src.database import iam_token
+from local import resource
 from tests.conftest import ACCESS_KEY, APPLICATION, DATABASE, PASSWORD, as_superuser, migrated_server, stand_in_before
 from tests.service import Service, environment
 
@@ -106,31 +107,15 @@ def test_a_pool_that_is_exhausted_is_a_503_until_it_is_not(service, proxy):
 
 
 def test_an_invocation_leaves_nothing_in_a_transaction(service, server):
-    assert service.request("POST", "/tenants/acme/projects", {"name": "a"}).status == 201
+    assert service.request("POST", resource.path("acme"), resource.body("a")).status == 201
     with as_superuser(server) as connection:
         states = "SELECT state FROM pg_stat_activity WHERE usename = %s"
         assert set(connection.execute(states, [APPLICATION]).fetchall()) == {("idle",)}
 
 
-@pytest.mark.parametrize("version", [{}, {"version": 1}])
-def test_a_change_that_waited_for_a_deletion_finds_nothing(service, server, version):
-    project = service.request("POST", "/tenants/acme/projects", {"name": "a"}).body
-    path = f"/tenants/acme/projects/{project['id']}"
-    answers = []
-    thread = threading.Thread(target=lambda: answers.append(service.request("PATCH", path, {"name": "b", **version})))
-    with as_superuser(server) as connection, as_superuser(server) as observer:
-        with connection.transaction():
-            connection.execute("DELETE FROM project WHERE id = %s", [project["id"]])
-            thread.start()
-            while observer.execute("SELECT count(*) FROM pg_locks WHERE NOT granted").fetchone() == (0,):
-                pass
-        thread.join()
-    assert [answer.status for answer in answers] == [404]
-
-
 def test_a_failure_is_logged_without_what_was_sent(service, server, proxy, tmp_path):
     server.stop()
-    assert service.request("POST", "/tenants/acme/projects", {"name": "confidential"}).status == 503
+    assert service.request("POST", resource.path("acme"), resource.body("confidential")).status == 503
     server.start()
     log = (tmp_path / "function.log").read_text()
     assert "database unavailable" in log

@@ -1,8 +1,7 @@
 """Migrations are applied once, in order and whole, by one deployment at a time; the application may only use them."""
 
-import re
-import shutil
 import threading
+import uuid
 
 import psycopg
 import pytest
@@ -11,7 +10,8 @@ from lambda_src.database.instance import PASSWORD_LOCK
 from lambda_src.migrations.handler import MIGRATIONS
 from lambda_src.migrations.roles import MIGRATOR, OWNER, ensure_roles, lend_password, revoke_password
 from lambda_src.migrations.runner import LOCK, MigrationFailed, migrate, read
-from tests.conftest import APPLICATION, DATABASE, MASTER, PASSWORD, ROOT, as_master, as_superuser
+from local import resource
+from tests.conftest import APPLICATION, DATABASE, MASTER, PASSWORD, as_master, as_superuser
 
 
 @pytest.fixture
@@ -104,30 +104,6 @@ def test_what_would_end_the_migrations_one_transaction_is_refused_before_anythin
     assert database.execute("SELECT to_regclass('t')").fetchone() == (None,)
 
 
-def test_the_documented_example_of_expand_then_contract_works_for_old_and_new_code(database, tmp_path):
-    text = (ROOT / "docs" / "migrations.md").read_text()
-    expand, move, contract = re.findall(r"```sql\n(-- \d{4}_\w+\.sql\n.*?)```", text, re.DOTALL)
-    shutil.copy(MIGRATIONS / "0001_projects.sql", tmp_path)
-    insert = "INSERT INTO project (tenant, id, {0}, version, created_at, updated_at) "
-    insert += "VALUES ('acme', gen_random_uuid(), 'written as {0}', 1, now(), now())"
-
-    def deploy(migration):
-        name = migration.splitlines()[0].removeprefix("-- ")
-        (tmp_path / name).write_text(migration)
-        assert migrate(database, read(tmp_path))[-1] == name
-
-    migrate(database, read(tmp_path))
-    database.execute(insert.format("name"))
-    deploy(expand)
-    database.execute(insert.format("name"))
-    database.execute(insert.format("title").replace("(tenant", "(name, tenant").replace("('acme'", "(NULL, 'acme'"))
-    deploy(move)
-    database.execute("UPDATE project SET name = 'renamed by old code' WHERE name = 'written as title'")
-    deploy(contract)
-    titles = database.execute("SELECT title FROM project ORDER BY title").fetchall()
-    assert titles == [("renamed by old code",), ("written as name",), ("written as name",)]
-
-
 def test_progress_is_logged(database, tmp_path, caplog):
     (tmp_path / "0001_a.sql").write_text("CREATE TABLE t ();")
     (tmp_path / "0002_b.sql").write_text("ALTER TABLE t ADD b int;")
@@ -207,13 +183,11 @@ def test_the_application_has_its_timeouts_from_the_first_session(application):
         "CREATE SCHEMA mine",
         "CREATE FUNCTION mine() RETURNS int LANGUAGE sql AS 'SELECT 1'",
         "CREATE VIEW mine AS SELECT 1",
-        "ALTER TABLE project DISABLE TRIGGER ALL",
-        "ALTER TABLE project ADD mine int",
-        "DROP TABLE project",
-        "TRUNCATE project",
+        f"ALTER TABLE {resource.TABLE} DISABLE TRIGGER ALL",
+        f"ALTER TABLE {resource.TABLE} ADD mine int",
+        f"DROP TABLE {resource.TABLE}",
+        f"TRUNCATE {resource.TABLE}",
         "SELECT * FROM schema_migration",
-        "DELETE FROM cursor_key",
-        "INSERT INTO cursor_key (secret) VALUES (repeat('x', 32)::bytea)",
         "SET ROLE owner",
         "SET ROLE rdsadmin",
         "SET ROLE master",
@@ -224,8 +198,8 @@ def test_the_application_has_its_timeouts_from_the_first_session(application):
         "SELECT * FROM private.secret",
         "SELECT pg_read_file('/etc/passwd')",
         "SELECT pg_ls_dir('/')",
-        "COPY project TO PROGRAM 'true'",
-        "COPY project FROM '/etc/passwd'",
+        f"COPY {resource.TABLE} TO PROGRAM 'true'",
+        f"COPY {resource.TABLE} FROM '/etc/passwd'",
         "SELECT lo_import('/etc/passwd')",
         "CREATE EXTENSION dblink",
         "ALTER SYSTEM SET work_mem = '1GB'",
@@ -244,16 +218,15 @@ def test_the_application_may_not(postgres, application, statement):
 @pytest.mark.parametrize(
     "statement",
     [
-        "INSERT INTO project VALUES ('acme', gen_random_uuid(), 'a', 1, now(), now())",
-        "SELECT * FROM project",
-        "UPDATE project SET name = 'b' WHERE tenant = 'acme'",
-        "DELETE FROM project WHERE tenant = 'acme'",
-        "SELECT secret FROM cursor_key",
+        resource.ADD,
+        f"SELECT * FROM {resource.TABLE}",
+        f"UPDATE {resource.TABLE} SET {resource.TEXT} = 'b' WHERE tenant = 'acme'",
+        f"DELETE FROM {resource.TABLE} WHERE tenant = 'acme'",
     ],
 )
 def test_the_application_may(application, statement):
     with application.transaction(force_rollback=True):
-        application.execute(statement)
+        application.execute(statement, {"tenant": "acme", "id": uuid.uuid4(), "text": "a"})
 
 
 @pytest.mark.parametrize(
@@ -263,7 +236,7 @@ def test_the_application_may(application, statement):
         f"ALTER ROLE {APPLICATION} SET statement_timeout = 0",
         f"SELECT pg_advisory_xact_lock({PASSWORD_LOCK})",
         "SELECT lo_from_bytea(0, 'x')",
-        "LOCK TABLE project",
+        f"LOCK TABLE {resource.TABLE}",
     ],
 )
 def test_what_postgresql_grants_to_every_role_is_what_docs_security_lists(application, statement):
@@ -297,13 +270,15 @@ def test_the_owner_cannot_log_in(postgres):
 
 def test_the_migrator_becomes_the_owner_and_nobody_else(migrator):
     migrator.execute("SET ROLE owner")
-    assert migrator.execute("SELECT tableowner = current_user FROM pg_tables WHERE tablename = 'project'").fetchone()[0]
+    assert migrator.execute(
+        "SELECT tableowner = current_user FROM pg_tables WHERE tablename = %s", [resource.TABLE]
+    ).fetchone()[0]
     migrator.execute("RESET ROLE")
     for statement in (
         "SET ROLE master",
         "SET ROLE rdsadmin",
         "CREATE ROLE mine",
-        "SELECT * FROM project",
+        f"SELECT * FROM {resource.TABLE}",
         "CREATE TABLE t ()",
     ):
         with pytest.raises(psycopg.errors.InsufficientPrivilege):

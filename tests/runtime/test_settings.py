@@ -7,7 +7,7 @@ from lambda_src.database.settings import VARIABLES, InvalidSettings, Settings, r
 GOOD = {
     "DB_HOST": "proxy.example.org",
     "DB_PORT": "5432",
-    "DB_NAME": "projects",
+    "DB_NAME": "shop",
     "DB_USER": "application",
     "DB_CONNECT_TIMEOUT_SECONDS": "2",
     "DB_DEADLINE_SECONDS": "3",

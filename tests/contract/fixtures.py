@@ -1,4 +1,4 @@
-"""The service over every store it has."""
+"""The service over every store it has: tests/contract, and a resource's own tests, ask for it."""
 
 from collections.abc import Iterator
 from importlib import import_module
@@ -16,6 +16,9 @@ for module in options.parts("tests", "fixtures").values():
 
 @pytest.fixture(scope="session", params=STORES)
 def service(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    store = request.getfixturevalue(STORES[request.param])
-    with environment(store, tmp_path_factory.mktemp(f"function-{request.param}")) as running:
+    store, directory = request.getfixturevalue(STORES[request.param]), tmp_path_factory.mktemp("function")
+    with environment(store, directory) as running:
         yield Service(running, request.param)
+    log = (directory / "function.log").read_text()
+    assert "Traceback" not in log, log
+    assert "stackTrace" not in log, log

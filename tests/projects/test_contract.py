@@ -1,6 +1,5 @@
-"""The contract of the API (docs/openapi.yaml), which every store serves alike."""
+"""The contract of the API (docs/openapi.yaml) about projects, which every store serves alike."""
 
-import sys
 import uuid
 
 import pytest
@@ -15,12 +14,6 @@ def create(service, tenant, name="a project", **fields):
     answer = service.request("POST", f"/tenants/{tenant}/projects", {"name": name, **fields})
     assert answer.status == 201, answer
     return answer.body
-
-
-def test_what_was_created_is_there(service, tenant):
-    project = create(service, tenant, "Größe 10 👩‍🚀")
-    assert project["name"] == "Größe 10 👩‍🚀"
-    assert service.request("GET", f"/tenants/{tenant}/projects/{project['id']}").body == project
 
 
 def test_a_new_id_is_a_uuid_of_version_7(service, tenant):
@@ -137,23 +130,12 @@ def test_another_tenants_cursor_is_a_bad_request(service, tenant):
     assert (answer.status, answer.body["errors"][0]["field"]) == (400, "cursor")
 
 
-def test_health_answers_when_the_database_does(service):
-    assert service.request("GET", "/health") == (200, {"content-type": "application/json"}, {"status": "ok"})
-
-
 UUID = "0192f0c1-5c7e-7cc4-a5a1-3f3a0b6a6f00"
 
 
 @pytest.mark.parametrize(
     ("method", "target", "body", "field"),
     [
-        ("POST", "/tenants/acme/projects", "{", "body"),
-        ("POST", "/tenants/acme/projects", "", "body"),
-        ("POST", "/tenants/acme/projects", "[]", "body"),
-        ("POST", "/tenants/acme/projects", "null", "body"),
-        ("POST", "/tenants/acme/projects", "[" * 100_000, "body"),
-        ("POST", "/tenants/acme/projects", '{"name": NaN}', "body"),
-        ("POST", "/tenants/acme/projects", "{}", "name"),
         ("POST", "/tenants/acme/projects", '{"name": ""}', "name"),
         ("POST", "/tenants/acme/projects", '{"name": " "}', "name"),
         ("POST", "/tenants/acme/projects", '{"name": 5}', "name"),
@@ -163,8 +145,6 @@ UUID = "0192f0c1-5c7e-7cc4-a5a1-3f3a0b6a6f00"
         ("POST", "/tenants/acme/projects", '{"name": "a", "id": "1"}', "id"),
         ("POST", "/tenants/acme/projects", '{"name": "a", "id": null}', "id"),
         ("POST", "/tenants/acme/projects", '{"name": "a", "color": "red"}', "color"),
-        ("POST", "/tenants/-/projects", '{"name": "a"}', "tenant"),
-        ("POST", f"/tenants/{'x' * 65}/projects", '{"name": "a"}', "tenant"),
         ("GET", "/tenants/acme/projects?limit=0", None, "limit"),
         ("GET", "/tenants/acme/projects?limit=501", None, "limit"),
         ("GET", "/tenants/acme/projects?limit=ten", None, "limit"),
@@ -173,7 +153,6 @@ UUID = "0192f0c1-5c7e-7cc4-a5a1-3f3a0b6a6f00"
         ("GET", "/tenants/acme/projects?page=2", None, "page"),
         ("GET", "/tenants/acme/projects?cursor=forged", None, "cursor"),
         ("GET", "/tenants/acme/projects?cursor=", None, "cursor"),
-        ("GET", "/tenants/acme/projects/1", None, "id"),
         ("PATCH", f"/tenants/acme/projects/{UUID}", "{}", "name"),
         ("PATCH", f"/tenants/acme/projects/{UUID}", '{"name": "a", "version": "1"}', "version"),
         ("PATCH", f"/tenants/acme/projects/{UUID}", '{"name": "a", "version": true}', "version"),
@@ -189,46 +168,6 @@ def test_a_bad_request_is_told_what_is_wrong(service, method, target, body, fiel
     assert mistake["came"]
 
 
-@pytest.mark.parametrize(
-    ("content", "status"),
-    [(b'{"name": "\xc3\xa9"}', 201), (b'{"name": "\xe9"}', 400), (b'\xef\xbb\xbf{"name": "a"}', 400)],
-)
-def test_a_body_in_base64_is_utf_8_without_a_mark(service, tenant, content, status):
-    assert service.request("POST", f"/tenants/{tenant}/projects", raw=content).status == status
-
-
 def test_every_mistake_is_told_at_once(service):
     answer = service.request("POST", "/tenants/acme/projects", {"name": 5, "id": "x", "color": "red"})
     assert {error["field"] for error in answer.body["errors"]} == {"name", "id", "color"}
-
-
-@pytest.mark.parametrize(
-    ("method", "path"), [("GET", "/"), ("PUT", "/tenants/acme/projects"), ("GET", "/tenants/a/b/c")]
-)
-def test_an_unknown_route_is_told_the_known_ones(service, method, path):
-    answer = service.request(method, path)
-    assert (answer.status, answer.body["type"]) == (404, "/problems/unknown-route")
-    assert "GET /tenants/{tenant}/projects" in answer.body["detail"]
-
-
-def test_nothing_of_a_bad_request_is_logged_as_a_traceback(service, tmp_path_factory):
-    for path in tmp_path_factory.getbasetemp().glob("function*/function.log"):
-        log = path.read_text()
-        assert "Traceback" not in log
-        assert "stackTrace" not in log
-
-
-def test_of_very_many_mistakes_the_first_are_told(service, tenant):
-    """All of them would be ten times the request, and Lambda carries no more than 6 MB either way."""
-    answer = service.request("POST", f"/tenants/{tenant}/projects", {f"field{number}": 1 for number in range(200_000)})
-    assert answer.status == 400
-    assert len(answer.body["errors"]) == 20
-    assert answer.body["detail"].endswith("; and 199981 more")
-
-
-def test_whatever_is_nested_as_deep_as_can_be_read_is_a_bad_request(service, tenant):
-    """The reader's limit depends on how deep the stack is already: of all depths about it none is a 500."""
-    limit = sys.getrecursionlimit()
-    for depth in range(limit - 40, limit):
-        body = f'{{"name": {"[" * depth}{"]" * depth}}}'
-        assert service.request("POST", f"/tenants/{tenant}/projects", raw=body).status == 400, depth

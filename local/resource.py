@@ -1,0 +1,27 @@
+"""The resource that is asked where the way to the database matters, and not what the service is about.
+
+`make up` prints a request for it, `make spike` and `make drill` store it under load, and the tests of faults, round
+trips, cold starts and deployments ask for it. None of them names it: a service that replaces the sample says here what
+it has instead. It is PostgreSQL's, belongs to a tenant, and has an `id`, a UUID that POST makes; a text makes one.
+"""
+
+from typing import Any, LiteralString
+
+TABLE: LiteralString = "project"
+TEXT: LiteralString = "name"  # the column with the text, which is also the field of a request and of its answer
+CHANGE: str | None = "PATCH"  # how its text is changed, with the same body; None where nothing changes it
+# As the application may do it: the whole row, of a tenant, an id and a text.
+ADD: LiteralString = f"""
+    INSERT INTO {TABLE} (tenant, id, {TEXT}, version, created_at, updated_at)
+    VALUES (%(tenant)s, %(id)s, %(text)s, 1, now(), now())
+"""  # noqa: S608 (constants)
+
+
+def path(tenant: str, id: str | None = None) -> str:
+    """Where POST creates and GET lists a tenant's, or where one is read and deleted; `{tenant}` gives the route."""
+    return f"/tenants/{tenant}/projects" + ("" if id is None else f"/{id}")
+
+
+def body(text: object) -> dict[str, Any]:
+    """What a request that creates or changes one holds."""
+    return {TEXT: text}
