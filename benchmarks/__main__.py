@@ -5,13 +5,16 @@ import importlib
 import io
 import json
 import os
+import pkgutil
 import platform
 import subprocess
 import sys
+from collections.abc import Iterator
 from contextlib import redirect_stdout
 from importlib.metadata import version
 from typing import Any
 
+import benchmarks
 from benchmarks import measure, report
 from benchmarks.data_plane import ROOT
 from local.execution_environment import FunctionError
@@ -19,13 +22,24 @@ from stacks import options
 
 NAMES = (
     "cold_start",
-    "round_trips",
-    "handler",
-    "serialization",
     "proxy",
     "synth",
 )
-MODULES = {**{name: f"benchmarks.{name}" for name in NAMES}, **options.parts("benchmarks", "benchmark")}
+
+
+def _of_folders() -> Iterator[tuple[str, str]]:
+    """Benchmark to module: of each folder here that lists BENCHMARKS; the sample's go with the sample."""
+    for folder in pkgutil.iter_modules(benchmarks.__path__, "benchmarks."):
+        if folder.ispkg:
+            names = getattr(importlib.import_module(folder.name), "BENCHMARKS", ())
+            yield from ((name, f"{folder.name}.{name}") for name in names)
+
+
+MODULES = {
+    **{name: f"benchmarks.{name}" for name in NAMES},
+    **dict(_of_folders()),
+    **options.parts("benchmarks", "benchmark"),
+}
 FIGURES = ROOT / "build" / "bench.json"
 PACKAGES = (
     "psycopg",

@@ -17,6 +17,7 @@ from benchmarks.builds import ordinary, shipped
 from benchmarks.data_plane import Proxy, running
 from benchmarks.functions import HANDLER, Function, ask, event
 from benchmarks.measure import cpu_seconds_of, interleave, ratio, table
+from local import resource
 
 SHIPPED = "the zip that ships"
 NOTHING = "null handler"
@@ -52,7 +53,7 @@ def observe(function: Function, proxy: Proxy, log: Path) -> Start:
     """Start a function, ask it for a page, and read what the interpreter imported and compiled."""
     log.write_text("")
     with function.start(proxy, log, PYTHONVERBOSE="1") as environment:
-        ask(environment, event("GET /tenants/{tenant}/projects"))
+        ask(environment, event(f"GET {resource.path('{tenant}')}"))
     return what_was_said(log, function.task_root)
 
 

@@ -8,7 +8,6 @@ import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.request import urlopen
@@ -19,14 +18,16 @@ import psycopg
 from benchmarks.forwarder import Address, Forwarder
 from lambda_src.migrations.roles import ensure_roles
 from lambda_src.migrations.runner import migrate, read
+from local import resource
 from local.certificates import root_bundle, server_certificate
 from local.postgres import Server
 from local.postgres.__main__ import Instance, prepare
 from local.postgres.server import SUPERUSER
+from stacks.config import RdsPostgres
 
 ROOT = Path(__file__).parents[1]
 MIGRATIONS = ROOT / "lambda_src" / "migrations" / "sql"
-DATABASE, MASTER, APPLICATION = "projects", "master", "application"
+DATABASE, MASTER, APPLICATION = "service", "master", "application"
 TENANT = "acme"
 PASSWORD = "not a secret: made for a benchmark"  # noqa: S105
 ACCESS_KEY = {
@@ -61,7 +62,7 @@ def database(directory: Path, **parameters: str) -> Iterator[Server]:
 
 @contextlib.contextmanager
 def running() -> Iterator[tuple[Server, "Proxy"]]:
-    """PostgreSQL with a thousand projects of the tenant `acme`, and the stand-in before it."""
+    """PostgreSQL with a thousand rows of the tenant `acme`, and the stand-in before it."""
     with tempfile.TemporaryDirectory() as temporary:
         folders = Path(temporary, "database"), Path(temporary, "proxy")
         folders[1].mkdir()
@@ -71,21 +72,18 @@ def running() -> Iterator[tuple[Server, "Proxy"]]:
                 yield server, stand_in
 
 
-def project_id(number: int) -> str:
-    """The id of the project that `fill` made as the `number`-th."""
+def row_id(number: int) -> str:
+    """The id of the row that `fill` made as the `number`-th."""
     return str(UUID(int=0x0192F0C1_5C7E_7CC4_A5A1_000000000000 + number))
 
 
 def fill(server: Server, count: int) -> None:
-    """Store projects of the tenant `acme`, a second apart."""
-    began = datetime(2026, 1, 1, tzinfo=UTC)
-    with as_superuser(server) as connection, connection.cursor() as cursor:
-        with cursor.copy("COPY project FROM STDIN") as copy:
-            for number in range(count):
-                made = began + timedelta(seconds=number, microseconds=number * 7 % 1_000_000)
-                name = f"Projekt {number}: ein “guter” Name"
-                copy.write_row((TENANT, project_id(number), name, 1, made, made))
-        cursor.execute("ANALYZE project")
+    """Store rows of the tenant `acme`, each with a time of its own."""
+    rows = ({"tenant": TENANT, "id": row_id(n), "text": f"Projekt {n}: ein “guter” Name"} for n in range(count))
+    with as_superuser(server) as connection:
+        for row in rows:
+            connection.execute(resource.ADD, row)
+        connection.execute(f"ANALYZE {resource.TABLE}")
 
 
 def as_superuser(server: Server) -> psycopg.Connection:
@@ -108,7 +106,7 @@ class Proxy:
         host, port = self.forwarder.address
         return {
             **ACCESS_KEY,
-            "STORE": "lambda_src.projects.postgres_store",
+            "STORE": RdsPostgres.code,
             "DB_HOST": host,
             "DB_PORT": str(port),
             "DB_NAME": DATABASE,

@@ -15,7 +15,7 @@ from benchmarks.measure import surroundings
 KEPT = ROOT / "docs" / "figures.json"
 Figures = Mapping[str, Any]
 OURS = "this service"
-# The name in docs/figures.json -> the way of benchmarks/handler.py.
+# The name in docs/figures.json -> the way of the benchmark `handler`.
 OTHERS = {"connection_per_request": "connection per request", "boto3_token": "boto3 token, psycopg"}
 
 

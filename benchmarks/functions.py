@@ -3,12 +3,11 @@
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from benchmarks.data_plane import ROOT, TENANT, Proxy, project_id
+from benchmarks.data_plane import ROOT, TENANT, Proxy, row_id
 from benchmarks.virtual_environment import python
 from local.execution_environment import ExecutionEnvironment
 
 HANDLER = "lambda_src.handler.handler"
-PROJECTS = "/tenants/{tenant}/projects"
 
 
 class Function(NamedTuple):
@@ -24,7 +23,7 @@ class Function(NamedTuple):
         return ExecutionEnvironment(self.handler, self.task_root, given, log, python=python())
 
 
-def event(route_key: str, *, id: str = project_id(7), body: str | None = None, **query: str) -> dict[str, Any]:
+def event(route_key: str, *, id: str = row_id(7), body: str | None = None, **query: str) -> dict[str, Any]:
     """What an HTTP API sends (payload format 2.0) for a route of the service, for the benchmark's tenant."""
     method, _, template = route_key.partition(" ")
     parameters = {name: value for name, value in (("tenant", TENANT), ("id", id)) if f"{{{name}}}" in template}

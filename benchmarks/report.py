@@ -7,7 +7,7 @@ from typing import Any
 
 Figures = Mapping[str, Any]
 
-PANELS = {  # figures of benchmarks.handler that the plot shows
+PANELS = {  # figures of the benchmark `handler` that the plot shows
     "round_trips_warm_request_counted": "Round trips of a warm request",
     "warm_latency_ratio_of_medians": "Latency of a warm request in the same zone, ratio to this service",
     "warm_cpu_ratio_of_medians": "CPU of a warm request, ratio to this service",

@@ -16,9 +16,9 @@ from stacks.environments import ENVIRONMENTS
 
 ROOT = Path(__file__).parents[1]
 BUILD = ROOT / "build" / "benchmarks" / "synth"
-PROJECT, UNCHECKED, EMPTY = "the project, every check on", "the project, CDK's checks only", "as many empty stacks"
+CHECKED, UNCHECKED, EMPTY = "the project, every check on", "the project, CDK's checks only", "as many empty stacks"
 APPS = {
-    PROJECT: [sys.executable, "app.py"],
+    CHECKED: [sys.executable, "app.py"],
     UNCHECKED: [sys.executable, "-m", "benchmarks.unchecked_app"],
     EMPTY: [sys.executable, "-m", "benchmarks.empty_app", *(each.name for each in ENVIRONMENTS)],
 }
@@ -39,7 +39,7 @@ def run(rounds: int = 7) -> dict[str, object]:
         "everything": ("the project / empty stacks", EMPTY),
     }
     compared = {
-        name: (title, ratio(by_clock[PROJECT], by_clock[other]), ratio(by_cpu[PROJECT], by_cpu[other]))
+        name: (title, ratio(by_clock[CHECKED], by_clock[other]), ratio(by_cpu[CHECKED], by_cpu[other]))
         for name, (title, other) in ratios.items()
     }
     sys.stdout.write(table([*rows, *compared.values()], ["cdk synth '**'", "seconds (least)", "CPU seconds (least)"]))
@@ -61,7 +61,7 @@ def run(rounds: int = 7) -> dict[str, object]:
 
 def _measured(name: str, app: list[str], seconds: list[float]) -> Callable[[], float]:
     """Synthesize one app once: the CPU seconds, and the seconds by the clock at the end of `seconds`."""
-    output = BUILD / ("empty" if name == EMPTY else "project")  # the project's holds the cached bundle
+    output = BUILD / ("empty" if name == EMPTY else "checked")  # which holds the cached bundle
     output.mkdir(parents=True, exist_ok=True)
     command = ["cdk", "synth", "--quiet", "--app", " ".join(app), "--output", str(output), "**"]
     path = os.pathsep.join([str(Path(sys.executable).parent), str(ROOT / "node_modules" / ".bin"), os.environ["PATH"]])

@@ -1,1 +1,1 @@
-"""Handlers to compare with, written after the patterns that public samples use; each file is a function by itself."""
+"""What others are compared with that knows no resource; each file is a function, or a part of one, by itself."""

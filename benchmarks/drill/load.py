@@ -12,6 +12,7 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
+from local import resource
 from local.up.aws import ACCESS_KEY, SECRET, Account
 
 CALLERS = 4  # less than the reserved concurrency: what is throttled is no fault
@@ -37,13 +38,13 @@ class Answer:
 
 @dataclass
 class Load:
-    """Callers that create projects and read them back, until the block ends. `acknowledged` are the names created."""
+    """Callers that create rows and read them back, until the block ends. `acknowledged` are the texts created."""
 
     account: Account
     tenant: str
     answers: list[Answer] = field(default_factory=list)
     acknowledged: list[str] = field(default_factory=list)
-    unread: list[str] = field(default_factory=list)  # names that were acknowledged and could not be read back
+    unread: list[str] = field(default_factory=list)  # texts that were acknowledged and could not be read back
 
     def __enter__(self) -> Self:
         self._url, self._over = self.account.api_url(), threading.Event()
@@ -72,14 +73,14 @@ class Load:
         number = 0
         while not self._over.wait(PAUSE_SECONDS):
             number += 1
-            name = f"{caller}-{number}"
-            status, project = self._request("POST", f"/tenants/{self.tenant}/projects", {"name": name})
+            text = f"{caller}-{number}"
+            status, made = self._request("POST", resource.path(self.tenant), resource.body(text))
             if status != 201:
                 continue
-            self.acknowledged.append(name)
-            status, found = self._request("GET", f"/tenants/{self.tenant}/projects/{project['id']}")
-            if status == 404 or (status == 200 and found != project):
-                self.unread.append(name)
+            self.acknowledged.append(text)
+            status, found = self._request("GET", resource.path(self.tenant, made["id"]))
+            if status == 404 or (status == 200 and found != made):
+                self.unread.append(text)
 
     def _request(self, method: str, path: str, body: object = None) -> tuple[int, Any]:
         data = None if body is None else json.dumps(body).encode()

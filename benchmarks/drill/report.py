@@ -10,7 +10,7 @@ from benchmarks.drill.trial import Trial
 
 HEADER = ("fault", "requests", "failed", "duplicated rows", "lost rows", "longest wait s", "as expected")
 EXPLANATION = (
-    f"{CALLERS} callers create projects through the deployed API and read each of them back, one request at a time. "
+    f"{CALLERS} callers create rows through the deployed API and read each of them back, one request at a time. "
     "Every request is signed, passes the local AWS, a process of the deployed function, a forwarder that can fail as "
     "networks do, and the stand-in for RDS Proxy, and ends in PostgreSQL. No caller tries again. A row is lost when "
     "its creation was acknowledged and it is not there; it is duplicated when one request made two. A clean failure is "

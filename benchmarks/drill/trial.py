@@ -9,11 +9,12 @@ from benchmarks.drill.faults import Fault
 from benchmarks.drill.load import CALLERS, Answer, Load
 from benchmarks.drill.scene import Scene
 from benchmarks.progress import Progress
+from local.resource import TABLE, TEXT
 
 CALM_SECONDS, PATIENCE = 1.5, 30.0
 GRACE_SECONDS = 2.0  # what a request may take beyond its deadline: the local AWS's and this machine's share
 IN_A_ROW = 4 * CALLERS  # successes after which the path counts as well again
-ROWS = "SELECT name, count(*) FROM project WHERE tenant = %s GROUP BY name"
+ROWS = f"SELECT {TEXT}, count(*) FROM {TABLE} WHERE tenant = %s GROUP BY {TEXT}"  # noqa: S608 (constants)
 
 
 @dataclass(frozen=True)
@@ -111,7 +112,7 @@ def run(scene: Scene, fault: Fault, number: int, progress: Progress) -> Trial:
 def _rows(scene: Scene, load: Load) -> dict[str, int]:
     with scene.superuser() as connection:
         stored: dict[str, int] = dict(connection.execute(ROWS, [load.tenant]).fetchall())
-    lost = [name for name in load.acknowledged if name not in stored]
+    lost = [text for text in load.acknowledged if text not in stored]
     return {"lost": len({*lost, *load.unread}), "duplicated": sum(count - 1 for count in stored.values())}
 
 

@@ -12,17 +12,18 @@ import psycopg
 
 from benchmarks.spike.outcome import Job, Outcome
 from lambda_src.api.backend import StoreUnavailable
-from lambda_src.api.ids import new_id, timestamp
+from lambda_src.api.ids import new_id
 from lambda_src.database import connection
 from lambda_src.database.connection import Database
 from lambda_src.database.settings import Settings
+from lambda_src.database.store import PostgresStore
 from lambda_src.deadline import Deadline
-from lambda_src.projects.postgres_store import ProjectStore
+from local import resource
 
 STACK_BYTES = 512 * 1024
 TICK = 0.1  # seconds between two messages
 SECONDS_BETWEEN_LOOKS = 5.0  # for Ctrl-C while it connects: thousands of threads would do little else
-TENANT = "spike"
+STATEMENT = f"{resource.ADD} ON CONFLICT DO NOTHING RETURNING 1"  # as often as it is sent, one row
 
 
 def run(pipe: Connection, count: int, job: Job) -> None:
@@ -103,7 +104,7 @@ class Environment(threading.Thread):
         started = time.monotonic()
         try:
             with self._database.session(Deadline(self._settings.deadline)) as session:
-                ProjectStore(session).add(TENANT, new_id(), "spike", timestamp())
+                PostgresStore(session).one(STATEMENT, {"tenant": "spike", "id": new_id(), "text": "spike"})
             self.is_connected = self.was_connected = True
         except StoreUnavailable:
             self.is_connected = False

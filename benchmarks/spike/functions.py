@@ -15,12 +15,13 @@ import psycopg
 from botocore.exceptions import ClientError
 
 from benchmarks.deployed import api_function, deployed, function_processes, lambda_client, route_event
+from local import resource
 from local.postgres.server import SUPERUSER
 from local.up.aws import Account
 
 PATIENCE = 120  # seconds for all execution environments to exist
 HELD = 20  # seconds after which what keeps the functions waiting lets go in any case
-EVENT = route_event("GET", "/tenants/{tenant}/projects", "spike")
+EVENT = route_event("GET", resource.path("{tenant}"), "spike")
 FUNCTION_SESSIONS = "SELECT count(*) FROM pg_stat_activity WHERE usename = 'application'"
 
 
@@ -80,7 +81,7 @@ class _Function:
         with self._superuser() as holder:
             # Whatever goes wrong here, the table is free again in time, and everybody gets an answer.
             holder.execute(f"SET idle_in_transaction_session_timeout = '{HELD}s'")
-            holder.execute("BEGIN; LOCK TABLE project")
+            holder.execute(f"BEGIN; LOCK TABLE {resource.TABLE}")
             yield
             holder.execute("ROLLBACK")
 
@@ -110,4 +111,6 @@ class _Function:
 
     def _superuser(self) -> psycopg.Connection:
         socket = str(self._account.database_socket())
-        return psycopg.connect(host=socket, user=SUPERUSER, dbname="projects", autocommit=True)
+        return psycopg.connect(
+            host=socket, user=SUPERUSER, dbname=self._account.function_variables()["DB_NAME"], autocommit=True
+        )

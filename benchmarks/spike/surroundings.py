@@ -17,11 +17,14 @@ import psutil
 
 from benchmarks.data_plane import ACCESS_KEY, APPLICATION, DATABASE, HOST, PASSWORD, ROOT, as_superuser, database
 from benchmarks.deployed import free_port
+from local import resource
 from local.certificates import root_bundle, server_certificate
 from local.postgres import Server
 from local.postgres.endpoint import Endpoint
+from stacks.config import RdsPostgres
 
 MAX_CONNECTIONS, POOL_PERCENT = 100, 20
+COUNT = f"SELECT count(*) FROM {resource.TABLE}"  # noqa: S608 (constants)
 READY = '{"ready": true'
 
 
@@ -50,7 +53,7 @@ class Surroundings:
         """A function's environment variables, its platform's included."""
         return {
             **ACCESS_KEY,
-            "STORE": "lambda_src.projects.postgres_store",
+            "STORE": RdsPostgres.code,
             "DB_HOST": HOST,
             "DB_PORT": str(port),
             "DB_NAME": DATABASE,
@@ -72,12 +75,12 @@ class Surroundings:
     def empty(self) -> None:
         """Delete what a phase has stored."""
         with as_superuser(self.server) as connection:
-            connection.execute("TRUNCATE project")
+            connection.execute(f"TRUNCATE {resource.TABLE}")
 
     def rows(self) -> int:
         """The rows that are stored."""
         with as_superuser(self.server) as connection:
-            (count,) = connection.execute("SELECT count(*) FROM project").fetchone() or (0,)
+            (count,) = connection.execute(COUNT).fetchone() or (0,)
             return int(count)
 
     def _backends(self) -> list[psutil.Process]:

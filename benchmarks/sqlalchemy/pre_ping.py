@@ -4,8 +4,8 @@ from typing import Any
 
 from sqlalchemy import create_engine, event, text
 
-from benchmarks.baselines.rds_token import token
-from benchmarks.baselines.sample import COLUMNS, DATABASE, HOST, PORT, TLS, USER, answer, key
+from benchmarks.projects.baselines.rds_token import token
+from benchmarks.projects.baselines.sample import COLUMNS, DATABASE, HOST, PORT, TLS, USER, answer, key
 
 engine = create_engine(
     f"postgresql+psycopg2://{USER}@{HOST}:{PORT}/{DATABASE}", pool_pre_ping=True, pool_recycle=600, connect_args=TLS

@@ -4,7 +4,7 @@ from typing import Any
 
 import boto3
 
-from benchmarks.baselines.sample import HOST, PORT, USER
+from benchmarks.projects.baselines.sample import HOST, PORT, USER
 
 client: Any = boto3.client("rds")
 

@@ -5,8 +5,8 @@ from typing import Any
 
 import pg8000.dbapi  # type: ignore[import-untyped]
 
-from benchmarks.baselines.rds_token import token
-from benchmarks.baselines.sample import DATABASE, HOST, PORT, QUERY, TLS, USER, answer, key
+from benchmarks.projects.baselines.rds_token import token
+from benchmarks.projects.baselines.sample import DATABASE, HOST, PORT, QUERY, TLS, USER, answer, key
 
 connection = pg8000.dbapi.connect(
     user=USER,

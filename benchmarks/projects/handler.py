@@ -1,4 +1,4 @@
-"""The service's function beside others that read one project: `python -m benchmarks.handler`.
+"""The service's function beside others that read one project: `python -m benchmarks handler`.
 
 Counts have no noise: round trips, connections, pins, transactions left open. Times are CPU of the whole process and
 latency over a network of one millisecond, as ratios to the service's function, which was measured in the same rounds.
@@ -24,10 +24,10 @@ from stacks import options
 
 OURS = "this service"
 OTHERS = {
-    "boto3 token, psycopg": "benchmarks.baselines.psycopg_shared",
-    "connection per request": "benchmarks.baselines.psycopg_per_request",
-    "psycopg2 with SELECT 1": "benchmarks.baselines.psycopg2_select_1",
-    "pg8000": "benchmarks.baselines.pg8000_shared",
+    "boto3 token, psycopg": "benchmarks.projects.baselines.psycopg_shared",
+    "connection per request": "benchmarks.projects.baselines.psycopg_per_request",
+    "psycopg2 with SELECT 1": "benchmarks.projects.baselines.psycopg2_select_1",
+    "pg8000": "benchmarks.projects.baselines.pg8000_shared",
     "null handler": "benchmarks.baselines.nothing",
 }
 for found in options.parts("benchmarks", "others").values():

@@ -1,4 +1,4 @@
-"""What each route of the service costs in round trips: `python -m benchmarks.round_trips`.
+"""What each route of the service costs in round trips: `python -m benchmarks round_trips`.
 
 By slope: how much longer a request takes when a round trip takes 40 ms longer, in units of 40 ms. Counted: how often
 the client began to speak after the server did.
@@ -14,12 +14,13 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.builds import shipped
-from benchmarks.data_plane import project_id, running
+from benchmarks.data_plane import row_id, running
 from benchmarks.forwarder import Forwarder
-from benchmarks.functions import HANDLER, PROJECTS, Function, ask, event
+from benchmarks.functions import HANDLER, Function, ask, event
 from benchmarks.measure import table
 from local.execution_environment import ExecutionEnvironment
 
+PROJECTS = "/tenants/{tenant}/projects"
 DELAY_MS = 40
 
 
@@ -54,7 +55,7 @@ def _routes() -> dict[str, tuple[Iterator[dict[str, Any]], int]]:
         "GET a page of 500": (_forever(f"GET {PROJECTS}", limit="500"), 200),
         "GET a project": (_forever(f"GET {one}"), 200),
         "PATCH a project": (_forever(f"PATCH {one}", body=body), 200),
-        "DELETE a project": ((event(f"DELETE {one}", id=project_id(number)) for number in range(100, 1000)), 204),
+        "DELETE a project": ((event(f"DELETE {one}", id=row_id(number)) for number in range(100, 1000)), 204),
     }
 
 

@@ -4,8 +4,8 @@ from typing import Any
 
 import psycopg
 
-from benchmarks.baselines.rds_token import token
-from benchmarks.baselines.sample import DATABASE, HOST, PORT, QUERY, TLS, USER, answer, key
+from benchmarks.projects.baselines.rds_token import token
+from benchmarks.projects.baselines.sample import DATABASE, HOST, PORT, QUERY, TLS, USER, answer, key
 
 connection = psycopg.connect(host=HOST, port=PORT, dbname=DATABASE, user=USER, password=token(), **TLS)
 

@@ -1,5 +1,5 @@
 # ruff: noqa: S608 (statements are put together from constants; values are parameters)
-"""What a list costs on its way from PostgreSQL's rows to the body of an answer: `python -m benchmarks.serialization`.
+"""What a list costs on its way from PostgreSQL's rows to the body of an answer: `python -m benchmarks serialization`.
 
 Every way gives the same items. Client CPU is from the request to the text that the runtime client sends, its own
 encoding of the answer included; PostgreSQL's CPU is that of the session's process. Bytes are what PostgreSQL sends.
