@@ -24,21 +24,32 @@ class Alarms(Construct):
         runbook: str,
     ) -> None:
         super().__init__(scope, id)
-        self.alarms = [self._alarm(plan, metrics, runbook) for plan in plans]
-        for alarm in self.alarms:
-            notifications.tell_of(alarm)
+        self.alarms = [
+            alarm(
+                self,
+                plan.id,
+                plan=plan,
+                metric=metrics.metric(plan.about, plan.metric, plan.statistic),
+                runbook=runbook,
+            )
+            for plan in plans
+        ]
+        for each in self.alarms:
+            notifications.tell_of(each)
 
-    def _alarm(self, plan: AlarmPlan, metrics: Metrics, runbook: str) -> cloudwatch.Alarm:
-        comparison = cloudwatch.ComparisonOperator
-        return cloudwatch.Alarm(
-            self,
-            plan.id,
-            alarm_description=f"{plan.why}. Runbook: {runbook}#{plan.page}",
-            metric=metrics.metric(plan.about, plan.metric, plan.statistic),
-            threshold=plan.threshold,
-            comparison_operator=comparison.LESS_THAN_THRESHOLD if plan.below else comparison.GREATER_THAN_THRESHOLD,
-            datapoints_to_alarm=plan.minutes,
-            evaluation_periods=plan.of,
-            # a proxy without traffic, and a function that nobody calls, publish nothing
-            treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
-        )
+
+def alarm(scope: Construct, id: str, *, plan: AlarmPlan, metric: cloudwatch.IMetric, runbook: str) -> cloudwatch.Alarm:
+    """The alarm that a plan describes, on this metric, which is by the minute."""
+    comparison = cloudwatch.ComparisonOperator
+    return cloudwatch.Alarm(
+        scope,
+        id,
+        alarm_description=f"{plan.why}. Runbook: {runbook}#{plan.page}",
+        metric=metric,
+        threshold=plan.threshold,
+        comparison_operator=comparison.LESS_THAN_THRESHOLD if plan.below else comparison.GREATER_THAN_THRESHOLD,
+        datapoints_to_alarm=plan.minutes,
+        evaluation_periods=plan.of,
+        # a proxy without traffic, and a function that nobody calls, publish nothing
+        treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
+    )

@@ -8,13 +8,24 @@ from collections.abc import Iterator
 
 from stacks.alarm_plan import DATABASE, PROXY, TARGET, AlarmPlan, api_alarms, function_alarms, share
 from stacks.capacity import Budget
+from stacks.config import Environment
 
 GIBIBYTE = 2**30
 MICROSECONDS = 1_000_000
+ROTATION_FAILED = AlarmPlan(
+    id="RotationFailed", about="rotation", metric="Errors", statistic="Sum", threshold=0, minutes=1, of=1,
+    page="rotation", why="a password was not changed: the old one still works",
+)  # fmt: skip
+
+
+def every_alarm_plan(environment: Environment, budget: Budget) -> list[AlarmPlan]:
+    """The alarms of both stacks: of the data stack, only the rotation's, where there are passwords."""
+    found = alarm_plans(budget, environment.store.allocated_storage_gib)
+    return found if environment.store.uses_iam else [*found, ROTATION_FAILED]
 
 
 def alarm_plans(budget: Budget, allocated_storage_gib: int) -> list[AlarmPlan]:
-    """All alarms of an environment, in the order of the path from the API to the database."""
+    """The alarms of the service stack, in the order of the path from the API to the database."""
     function = function_alarms(budget.concurrency, budget.deadline, budget.plan.account_concurrency)
     return [*api_alarms(), *function, *_proxy(budget), *_database(budget, allocated_storage_gib)]
 

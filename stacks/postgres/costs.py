@@ -9,7 +9,7 @@ from stacks.budget.prices import Price
 from stacks.budget.report import Cost
 from stacks.capacity import Budget
 from stacks.config import Environment
-from stacks.postgres.alarm_plan import alarm_plans
+from stacks.postgres.alarm_plan import every_alarm_plan
 
 
 def monthly(environment: Environment, budget: Budget) -> list[Cost]:
@@ -43,5 +43,4 @@ def _around(environment: Environment, budget: Budget) -> Iterator[Cost]:
         what = f"endpoint of Secrets Manager, {zones} zone{'s' if zones > 1 else ''}"
         yield Cost.of(what, zones * prices.HOURS, prices.INTERFACE_ENDPOINT)
         yield Cost.of("2 secrets", 2, prices.SECRET)
-    alarms = alarm_plans(budget, environment.store.allocated_storage_gib)
-    yield from watching(len(alarms), budget.plan.alarm_address)
+    yield from watching(len(every_alarm_plan(environment, budget)), budget.plan.alarm_address)

@@ -13,7 +13,7 @@ from stacks.budget.rules import RULES, judge
 from stacks.budget.summary import ladder, plain, tables
 from stacks.capacity import PIN_SAFE, Budget
 from stacks.config import Environment
-from stacks.postgres.alarm_plan import alarm_plans
+from stacks.postgres.alarm_plan import every_alarm_plan
 from stacks.postgres.costs import monthly
 
 GROWTH = (1, 2, 5, 10, 20)  # times today's reserved concurrency
@@ -79,7 +79,7 @@ class PostgresReport:
 
     def alarms(self) -> list[AlarmPlan]:
         """Its alarms."""
-        return alarm_plans(self.budget, self.environment.store.allocated_storage_gib)
+        return every_alarm_plan(self.environment, self.budget)
 
     def estimates(self) -> list[Estimate]:
         """What it costs."""

@@ -1,13 +1,15 @@
 """Rotation of the two passwords, where there are any."""
 
 from aws_cdk import Duration
-from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_secretsmanager as secretsmanager
 from constructs import Construct, IDependable
 
+from stacks.alarms import alarm
 from stacks.config import Environment
 from stacks.function import Function
+from stacks.metrics import MINUTE
+from stacks.postgres.alarm_plan import ROTATION_FAILED
 from stacks.postgres.credentials import Secrets
 from stacks.postgres.database import DATABASE_NAME, Database
 from stacks.postgres.network import Network
@@ -61,15 +63,8 @@ class Rotation(Construct):
         # A rotation begins as soon as its schedule exists: what it needs to reach must be there.
         for schedule in self.schedules:
             schedule.node.add_dependency(self.rotate, *way_to_secrets, group, network.database, *database.attachments)
-        self.failed = cloudwatch.Alarm(
-            self,
-            "Failed",
-            alarm_description="A rotation failed: the old password goes on working, see docs/credentials.md",
-            metric=self.rotate.function.metric_errors(period=Duration.minutes(5)),
-            threshold=1,
-            evaluation_periods=1,
-            treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
-        )
+        errors = self.rotate.function.metric_errors(period=MINUTE)
+        self.failed = alarm(self, "Failed", plan=ROTATION_FAILED, metric=errors, runbook="docs/runbook.md")
 
     def wait_for(self, *others: IDependable) -> None:
         """Rotate for the first time only when the users exist and the proxy has logged in as one of them."""

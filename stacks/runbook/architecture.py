@@ -50,7 +50,7 @@ def picture(name: str, templates: Mapping[str, Template]) -> str:
     ]
     frame = f"VPC: isolated subnets in {zones} zones, {'a' if ways_out else 'no'} way to the internet"
     label = html.escape(
-        f"{name}: a request goes from the HTTP API over a function and RDS Proxy to PostgreSQL", quote=True
+        f"{name}: a request goes from the HTTP API through a function and RDS Proxy to PostgreSQL", quote=True
     )
     return "\n".join(
         [
@@ -83,19 +83,19 @@ def _boxes(data: Template, service: Template) -> Iterator[tuple[str, Box]]:
     (proxy,) = (each for _, each in of_type(data, "AWS::RDS::DBProxy"))
     (target,) = (each for _, each in of_type(data, "AWS::RDS::DBProxyTargetGroup"))
     pool = target["ConnectionPoolConfigurationInfo"]
-    tls = f"TLS {'required' if proxy['RequireTLS'] else 'optional'}, IAM token"
+    tls = f"{'' if proxy['RequireTLS'] else 'optional '}TLS, IAM tokens"
     yield "Proxy", Box("RDS Proxy", (tls, f"a pool of {pool['MaxConnectionsPercent']} %"), 3, 0)
     (database,) = (each for _, each in of_type(data, "AWS::RDS::DBInstance"))
     standby = "with a standby" if database.get("MultiAZ") else "one zone"
     lines = (f"{database['DBInstanceClass']}, {standby}", f"{database['AllocatedStorage']} GiB, encrypted")
     yield "Database", Box(f"PostgreSQL {said(database['EngineVersion'])}", lines, 4, 0)
-    yield "Migrations", Box("Migrations", ("at every deployment,", "past the proxy"), 4, 1)
+    yield "Migrations", Box("Migrations", ("at every deployment,", "not through the proxy"), 4, 1)
     if secrets := [*of_type(data, "AWS::SecretsManager::Secret")]:
-        yield "Rotation", Box("Rotation", (f"of {len(secrets)} passwords,", "past the proxy"), 3, 1)
+        yield "Rotation", Box("Rotation", (f"of {len(secrets)} passwords,", "not through the proxy"), 3, 1)
         yield "SecretsEndpoint", Box("Secrets Manager", (f"{len(secrets)} secrets,", "interface endpoint"), 3, 2)
     alarms = len([*of_type(service, "AWS::CloudWatch::Alarm"), *of_type(data, "AWS::CloudWatch::Alarm")])
     told = [each["Endpoint"] for _, each in of_type(data, "AWS::SNS::Subscription")]
-    yield "CloudWatch", Box("CloudWatch", (f"{alarms} alarms, a dashboard", *(told or ["nobody is told"])), 1, 1)
+    yield "CloudWatch", Box("CloudWatch", (f"{alarms} alarms, a dashboard", *(told or ["no address to notify"])), 1, 1)
 
 
 def _connections(data: Template, boxes: Mapping[str, Box]) -> Iterator[tuple[str, str]]:

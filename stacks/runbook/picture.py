@@ -1,4 +1,4 @@
-"""The charts of an environment's report as an SVG image."""
+"""The charts of an environment's report as an SVG image, which follows the reader's light or dark scheme."""
 
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -6,7 +6,10 @@ from stacks.budget.report import CLIENT, DATABASE, SERVER, TIME, Bar
 
 WIDTH, LEFT, RIGHT = 760, 210, 60  # pixels: of the image, before the bars, behind them
 ROW, BAR, TITLE = 26, 16, 34
-COLOURS = {CLIENT: "#3b7dd8", SERVER: "#2c9c6a", DATABASE: "#8a8f98", TIME: "#c77d1e"}
+# Each is the class of its bars; the middle tones are seen on a light and on a dark ground.
+STYLE = f"""text {{ fill: #1f2328; }} @media (prefers-color-scheme: dark) {{ text {{ fill: #e6edf3; }} }}
+.{CLIENT} {{ fill: #3b7dd8; }} .{SERVER} {{ fill: #2c9c6a; }}
+.{DATABASE} {{ fill: #8a8f98; }} .{TIME} {{ fill: #c77d1e; }}"""
 
 
 def picture(charts: Mapping[str, Sequence[Bar]]) -> str:
@@ -20,7 +23,7 @@ def picture(charts: Mapping[str, Sequence[Bar]]) -> str:
         [
             f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" height="{height}" '
             'font-family="system-ui, sans-serif" font-size="13">',
-            f'<rect width="{WIDTH}" height="{height}" fill="#ffffff"/>',
+            f"<style>{STYLE}</style>",
             *lines,
             "</svg>",
             "",
@@ -41,5 +44,5 @@ def _row(bar: Bar, scale: float, y: int) -> Iterator[str]:
     width = max(1.0, bar.length * scale)
     baseline = y + BAR - 3
     yield f'<text x="{LEFT - 8}" y="{baseline}" text-anchor="end">{bar.label}</text>'
-    yield f'<rect x="{LEFT}" y="{y}" width="{width:.1f}" height="{BAR}" rx="2" fill="{COLOURS[bar.about]}"/>'
+    yield f'<rect x="{LEFT}" y="{y}" width="{width:.1f}" height="{BAR}" rx="2" class="{bar.about}"/>'
     yield f'<text x="{LEFT + width + 6:.1f}" y="{baseline}">{bar.text}</text>'

@@ -10,6 +10,7 @@ import pytest
 from lambda_src import embedded_metrics
 from stacks.alarm_plan import CLIENT
 from stacks.capacity import Budget
+from stacks.documents import report
 from stacks.metrics import NAMESPACES
 from stacks.postgres.alarm_plan import alarm_plans
 from tests.environments import PROD
@@ -41,6 +42,12 @@ def widgets(service):
 
 def test_there_is_an_alarm_for_each_plan(alarms, plans):
     assert alarms.keys() == plans.keys()
+
+
+def test_every_alarm_of_both_stacks_is_in_the_documents(data, service, environment):
+    made = [name for stack in (data, service) for name in of_type(stack, "AWS::CloudWatch::Alarm")]
+    told = [each.id for each in report(environment).alarms()]
+    assert sorted(re.fullmatch(r"(?:Alarms)?(\w+?)[0-9A-F]{8}", name)[1] for name in made) == sorted(told)
 
 
 def test_every_alarm_has_the_threshold_of_the_plan(alarms, plans):

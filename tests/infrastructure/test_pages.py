@@ -11,10 +11,12 @@ import pytest
 
 from benchmarks.figures import collect
 from lambda_src.migrations.files import MigrationFailed
+from stacks.documents import report
 from stacks.refusal import PAGE, refuse
 from stacks.runbook import api_page, architecture, iam_page, indexes
 from stacks.runbook.figures import figures
 from stacks.runbook.markdown import filled
+from stacks.runbook.picture import picture
 from tests.checks.suite import WRONG
 from tests.conftest import ROOT
 
@@ -74,8 +76,10 @@ def test_the_picture_shows_the_parts_and_the_connections_of_the_templates(templa
     assert arrows == 2 + len(of_type(templates["data"], "AWS::EC2::SecurityGroupIngress"))
 
 
-def test_the_picture_is_readable_in_light_and_dark(templates, environment):
-    text = architecture.picture(environment.name, templates)
+@pytest.mark.parametrize("drawn", ["architecture", "charts"])
+def test_a_picture_is_readable_in_light_and_dark(templates, environment, drawn):
+    found = architecture.picture(environment.name, templates)
+    text = found if drawn == "architecture" else picture(report(environment).charts())
     assert "@media (prefers-color-scheme: dark)" in text
     outside = re.sub(r"<style>.*?</style>", "", text, flags=re.DOTALL)
     assert not re.search(r"#[0-9a-f]{6}", outside), "a colour that does not follow the scheme"
