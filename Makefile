@@ -37,28 +37,28 @@ setup: ## install everything the other targets need, inside this folder
 	@mkdir -p build
 	@$(ONE_AT_A_TIME) $(MAKE) --no-print-directory .venv/ready .venv-emulator/ready node_modules/ready | grep -v 'is up to date' || test $${PIPESTATUS[0]} = 0
 
-up: setup ## run everything on this machine through the real `cdk deploy`, and leave it running (STORE=…: on another database, see docs/options)
+up: setup ## deploy everything on this machine with the real `cdk deploy`, and leave it running (STORE=…: another database, see docs/options)
 	@python -m local.up up $(if $(PORT),--port $(PORT)) $(if $(STORE),--store $(STORE))
 
-status: setup ## what runs, and where
+status: setup ## what `make up` left running, and where
 	@python -m local.up status
 
-token: setup ## an IAM token: the password for the proxy that `make up` started, for 15 minutes
+token: setup ## print an IAM token: the password for the proxy of `make up`, valid for 15 minutes
 	@python -m local.up token
 
 down: setup ## end what `make up` started
 	@python -m local.up down
 
-test: setup ## everything that must hold
+test: setup ## every test but those of test-fork
 	@python -m pytest $(WORKERS) --ignore=tests/fork
 
-test-fast: setup ## the tests that deploy nothing
+test-fast: setup ## those that deploy nothing
 	@python -m pytest $(WORKERS) --ignore=tests/fork --ignore-glob='tests/*rehearsal*'
 
-test-fork: setup ## what concerns the template as one: a fork made, each option deleted, an upgrade, every workflow's scripts
+test-fork: setup ## tests of the template itself: makes a fork, deletes each option, upgrades, runs the workflows' scripts
 	@python -m pytest $(WORKERS) tests/fork
 
-check: setup ## ruff, format, mypy, zizmor for the workflows, and known vulnerabilities where the registries tell
+check: setup ## ruff, mypy, zizmor for the workflows, and known vulnerabilities where the registries can be asked
 	@ruff check .
 	@ruff format --check .
 	@mypy
@@ -74,10 +74,10 @@ synth: setup ## the templates of every environment, with every check, into cdk.o
 budget: setup ## the connection budget of ENV=dev; what if: SET="reserved_concurrency=200 instance=t4g.small"
 	@python -m stacks.budget $(ENV) $(SET)
 
-runbook: setup ## rewrite docs/runbook.md and docs/environments from stacks/environments.py
+runbook: setup ## rewrite what is generated in docs and README.md: runbook, pages of environments, api.html, lists
 	@python -m stacks.runbook
 
-spike: setup ## the failure and its cure: 500 and 1,000 clients, direct and pooled (CLIENTS=5000: also so many)
+spike: setup ## 500 and 1,000 clients against one PostgreSQL, without and with a proxy (CLIENTS=5000: that many too)
 	@python -m benchmarks.spike --clients 500 1000 $(CLIENTS)
 
 drill: setup ## faults under load through everything that is deployed, each with its outcome checked
@@ -134,7 +134,7 @@ node_modules/ready: package-lock.json | .venv/ready
 	@npm ci --silent --no-audit --no-fund || $(call UNREACHABLE,the CDK CLI)
 	@touch $@
 
-lock: .venv/bin/uv ## compile pyproject.toml's groups to the pinned requirements files, and package-lock.json
+lock: .venv/bin/uv ## write the lock files from pyproject.toml and package.json
 	@compile() { uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --group "$$1" -o "$$2"; }; \
 	compile synth requirements.txt; compile dev requirements-dev.txt; compile node requirements-node.txt; \
 	compile lambda lambda_src/requirements.txt; compile bench benchmarks/requirements.txt; compile emulator local/aws/requirements.txt; \

@@ -144,7 +144,7 @@ def _account_has_concurrency(b: Budget) -> str | None:
     if b.reservable_concurrency is None or b.reserved_concurrency <= b.reservable_concurrency:
         return None
     return (
-        f"{b.reserved_concurrency} reserved are more than the {b.reservable_concurrency} that an account of "
+        f"{b.reserved_concurrency} reserved are more than the {max(0, b.reservable_concurrency)} that an account of "
         f"{b.plan.account_concurrency} can reserve, since Lambda keeps {UNRESERVED_CONCURRENCY}"
     )
 

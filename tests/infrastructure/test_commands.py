@@ -18,6 +18,8 @@ IN_A_COPY = {"docs/fork.md"}
 # Commands that need nothing of this project, or that a test executes: "Delete it" in test_options_deleted.py.
 NOT_OURS = {"cat", "cd", "curl", "git", "neonctl", "perl", "pscale", "psql", "rm", "."}
 CDK = {"bootstrap", "deploy", "destroy", "diff", "drift", "import", "list", "ls", "synth"}
+# Commands of the AWS CLI that are no operation of a service.
+OF_THE_AWS_CLI = {"logs": {"tail": {"follow"}}, "rds": {"generate-db-auth-token": {"hostname", "port", "username"}}}
 OF_MAKE = re.compile(r"^([A-Z]+)=")
 FOLDERS = ("app.py", "stacks/", "lambda_src/", "local/", "docs/", "tests/", "benchmarks/", "ci/", ".github/", ".ci/")
 
@@ -124,7 +126,7 @@ def _operations(service):
             )
         }
         for each in model.operation_names
-    }
+    } | OF_THE_AWS_CLI.get(service, {})
 
 
 def _of_aws(words):

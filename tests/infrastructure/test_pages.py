@@ -66,6 +66,14 @@ def test_a_statement_says_whom_what_and_where(synthesized):
     )
 
 
+def test_every_log_group_is_in_the_list(templates, environment):
+    text = (ROOT / "docs" / "aws.md").read_text()
+    for stack in templates.values():
+        for id, group in of_type(stack, "AWS::Logs::LogGroup").items():
+            name = group["Properties"].get("LogGroupName", f"…{id[:-8]}…").replace(environment.prefix, "<service>-dev")
+            assert f"| `{re.sub('-[0-9a-f]{8}$', '-…', name)}` |" in text
+
+
 def test_the_picture_shows_the_parts_and_the_connections_of_the_templates(templates, environment):
     image = ET.fromstring(architecture.picture(environment.name, templates))
     texts = {each.text for each in image.iter(f"{SVG}text")}
@@ -130,7 +138,7 @@ def test_figures_that_were_not_measured_again_are_kept(tmp_path):
     assert collect(tmp_path, kept) == ["drill"]
     after = json.loads(kept.read_text())
     assert after["bench"] == before["bench"]
-    assert "2 faults under load, 1,200 requests: rows lost, rows there twice | 0, 0 | `make drill`" in figures(after)
+    assert "2 faults under load, 1,200 requests: rows lost, rows duplicated | 0, 0 | `make drill`" in figures(after)
 
 
 def test_the_readme_counts_the_wrong_stacks():
