@@ -14,6 +14,7 @@ END_OF_COPY = (Request.COPY_DONE, Request.COPY_FAIL)
 BOUNDARIES = (QUERY, SYNC, FUNCTION_CALL)  # what a ReadyForQuery answers
 OWN = -1  # the kind of what was sent for the client, and whose answer is not the client's
 CLOSE_UNNAMED = message(Request.CLOSE, b"S\0")
+MARK = message(Request.CLOSE, b"P\1\0")  # closes nothing; that it is answered says that nothing before it failed
 SYNTAX_ERROR = b"C42601\0"
 KEPT_BY_DISCARD_ALL = (LOAD, UNPARSED)  # what DISCARD ALL would leave behind
 
@@ -34,7 +35,7 @@ class Asked(NamedTuple):
 
 
 SYNCED, CALLED, CLOSED, NAMED = Asked(SYNC), Asked(FUNCTION_CALL), Asked(CLOSE), Asked(PARSE)
-QUERIED, UNNAMED_CLOSED, OWN_CLOSED = Asked(QUERY, True), Asked(CLOSE, True), Asked(OWN, True)
+QUERIED, UNNAMED_CLOSED, OWN_CLOSED, MARKED = Asked(QUERY, True), Asked(CLOSE, True), Asked(OWN, True), Asked(OWN)
 
 
 class Requests:
@@ -94,8 +95,8 @@ class Requests:
         has no end.
         """
         if kind == QUERY:
-            self._note_query(data[position + HEADER : end - 1])
-        elif kind == SYNC:
+            return self._note_query(data[position + HEADER : end - 1])
+        if kind == SYNC:
             self.is_batch_open = False
             if not self._copying_in:
                 self._note_boundary(SYNCED)
@@ -107,8 +108,9 @@ class Requests:
             if self._portal_reasons:
                 self._note_execute(data, position + HEADER)
         elif kind == PARSE:
+            before = self._mark() if self.is_batch_open and self._next is not None and self.pinned_by is None else b""
             self.is_batch_open = True
-            return self._note_parse(data, position, end)
+            return before + self._note_parse(data, position, end)
         elif kind == DESCRIBE:
             self.is_batch_open = True
             if data[position + HEADER : position + HEADER + 2] == b"S\0":
@@ -120,8 +122,9 @@ class Requests:
             else:
                 self._asked.append(CLOSED)
         elif kind == FUNCTION_CALL:
-            self._note_mixed()
+            before = self._note_mixed()
             self._note_boundary(CALLED)
+            return before
         elif kind in END_OF_COPY:
             self._copying_in = False
         return b""
@@ -134,13 +137,22 @@ class Requests:
         self._asked.append(asked)
         self._next, self._next_is_here = asked.unnamed, True
 
-    def _note_mixed(self) -> None:
-        """PostgreSQL is confused afterwards ("unexpected state STARTED"): nobody else is to meet it."""
-        if self.is_batch_open:
-            self.is_mixed = True
+    def _mark(self) -> bytes:
+        """An error that comes before the answer is that of a message before this point; COPY knows no such message."""
+        if self._copying_in:
+            return b""
+        self._asked.append(MARKED)
+        return MARK
 
-    def _note_query(self, text: bytes) -> None:
-        self._note_mixed()
+    def _note_mixed(self) -> bytes:
+        """PostgreSQL is confused afterwards ("unexpected state STARTED"): nobody else is to meet it."""
+        if not self.is_batch_open:
+            return b""
+        self.is_mixed = True
+        return self._mark()
+
+    def _note_query(self, text: bytes) -> bytes:
+        before = self._note_mixed()
         self.is_batch_open = False
         self._note_change(QUERIED)  # a simple query drops the unnamed statement
         self.owed += 1
@@ -148,6 +160,7 @@ class Requests:
             reason = self._pinning.reason(text)
             if reason is not None:
                 self._pin(reason, text)
+        return before
 
     def _note_bind(self, data: bytes, body: int) -> bytes:
         portal_end = data.index(0, body)
@@ -218,15 +231,18 @@ class Requests:
         """Take note of an ErrorResponse."""
         self._copying_in = False
         self._syntax_errors += SYNTAX_ERROR in body
-        if self._asked and self._asked[0].kind not in BOUNDARIES:
-            self._skip()
+        if self._asked and self._asked[0].kind in BOUNDARIES:
+            return
+        if self._asked and self._asked[0].kind == PARSE and self._asked[0].changes:
+            self._unnamed, self._unnamed_is_here = None, False  # what fails has dropped the one before it
+        self._skip()
+        if self.is_mixed and not self._asked:  # the Sync is yet to come
+            self.is_batch_open = True
 
     def _skip(self) -> None:
         """Behind an error PostgreSQL skips everything up to the next Sync."""
-        while self._asked and self._asked[0].kind not in BOUNDARIES:
-            skipped = self._asked.popleft()
-            if skipped.kind == PARSE and skipped.changes:  # if it failed itself, which nobody says, it dropped the old
-                self._unnamed, self._unnamed_is_here = None, False
+        while self._asked and self._asked[0].kind != SYNC:
+            self.owed -= self._asked.popleft().kind in BOUNDARIES
         last = next((asked for asked in reversed(self._asked) if asked.changes), None)
         self._next = self._unnamed if last is None else last.unnamed
         self._next_is_here = self._unnamed_is_here or last is not None
