@@ -53,7 +53,7 @@ def observe(function: Function, proxy: Proxy, log: Path) -> Start:
     """Start a function, ask it for a page, and read what the interpreter imported and compiled."""
     log.write_text("")
     with function.start(proxy, log, PYTHONVERBOSE="1") as environment:
-        ask(environment, event(f"GET {resource.path('{tenant}')}"))
+        ask(environment, event(f"GET {resource.ROUTE}"))
     return what_was_said(log, function.task_root)
 
 

@@ -7,6 +7,7 @@ it has instead. It is PostgreSQL's, belongs to a tenant, and has an `id`, a UUID
 
 from typing import Any, LiteralString
 
+ROUTE: LiteralString = "/tenants/{tenant}/projects"  # POST creates one and answers 201, GET lists them as `items`
 TABLE: LiteralString = "project"
 TEXT: LiteralString = "name"  # the column with the text, which is also the field of a request and of its answer
 CHANGE: str | None = "PATCH"  # how its text is changed, with the same body; None where nothing changes it
@@ -18,8 +19,8 @@ ADD: LiteralString = f"""
 
 
 def path(tenant: str, id: str | None = None) -> str:
-    """Where POST creates and GET lists a tenant's, or where one is read and deleted; `{tenant}` gives the route."""
-    return f"/tenants/{tenant}/projects" + ("" if id is None else f"/{id}")
+    """Where a tenant's are created and listed, or where one is read and deleted."""
+    return ROUTE.format(tenant=tenant) + ("" if id is None else f"/{id}")
 
 
 def body(text: object) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from local.up.aws import Account
 
 PATIENCE = 120  # seconds for all execution environments to exist
 HELD = 20  # seconds after which what keeps the functions waiting lets go in any case
-EVENT = route_event("GET", resource.path("{tenant}"), "spike")
+EVENT = route_event("GET", resource.ROUTE, "spike")
 FUNCTION_SESSIONS = "SELECT count(*) FROM pg_stat_activity WHERE usename = 'application'"
 
 

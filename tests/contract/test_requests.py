@@ -65,7 +65,7 @@ def test_a_body_in_base64_is_utf_8_without_a_mark(service, tenant, content, stat
 def test_an_unknown_route_is_told_the_known_ones(service, method, path):
     answer = service.request(method, path)
     assert (answer.status, answer.body["type"]) == (404, "/problems/unknown-route")
-    assert f"GET {resource.path('{tenant}')}" in answer.body["detail"]
+    assert f"GET {resource.ROUTE}" in answer.body["detail"]
 
 
 def test_of_very_many_mistakes_the_first_are_told(service, tenant):
