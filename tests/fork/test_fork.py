@@ -129,7 +129,11 @@ class Fork:
 
     def follow(self, title):
         """Do what a section says."""
-        for block in blocks(section(self.text(), title)):
+        self.carry_out(section(self.text(), title))
+
+    def carry_out(self, text):
+        """Write its files, apply its changes, run its commands."""
+        for block in blocks(text):
             if block.path:
                 file = self.directory / block.path
                 file.parent.mkdir(parents=True, exist_ok=True)
