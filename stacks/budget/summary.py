@@ -24,7 +24,7 @@ def _connections(b: Budget) -> list[Row]:
     shares = ", ".join(f"{each.name} {float(each.busy_share):.0%}" for each in b.plan.workloads)
     return [
         Row("max_connections", str(b.max_connections), source),
-        Row("slots", str(b.slots), f"what roles of ours can use: RDS keeps {RESERVED_SLOTS}"),
+        Row("slots", str(b.slots), f"connections that our roles may use: RDS keeps {RESERVED_SLOTS}"),
         Row("administrators", str(b.plan.administrators), "slots that the pool leaves free, at least"),
         Row(
             "max_connections_percent",
@@ -38,7 +38,11 @@ def _connections(b: Budget) -> list[Row]:
             f"{_origin(b.plan.max_idle_connections_percent)}; {b.idle_connections} connections stay open without work",
         ),
         Row("clients", str(b.clients), "connections of the functions to the proxy, and what pinning all would need"),
-        Row("clients_during_deployment", str(b.clients_during_deployment), "while environments of two versions run"),
+        Row(
+            "clients_during_deployment",
+            str(b.clients_during_deployment),
+            "while execution environments of two versions run",
+        ),
         Row("busy_mean", f"{b.busy_mean:g}", f"server connections in use at full concurrency ({shares} of the time)"),
         Row("busy_99", str(b.busy_99), "in use at most, 99 % of the time"),
         Row("needed", str(b.needed), "the same with the headroom of 30 % that AWS advises"),

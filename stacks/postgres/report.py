@@ -42,9 +42,9 @@ class PostgresReport:
         """What its page begins with."""
         b = self.budget
         return (
-            f"{b.concurrency} execution environments on `db.{b.plan.instance}` in {self.environment.region}: they keep "
-            f"{b.busy_99} server connections busy at most, 99 % of the time; the plan needs {b.needed}, and the pool "
-            f"has {b.pool}. **{b.verdict}**. The words are explained in the [runbook](../runbook.md#numbers)."
+            f"{b.concurrency} execution environments on `db.{b.plan.instance}` in {self.environment.region}. 99 % of "
+            f"the time they use at most {b.busy_99} server connections at once; the plan needs {b.needed}, and the "
+            f"pool has {b.pool}: **{b.verdict}**. The [runbook](../runbook.md#numbers) explains the words."
         )
 
     @property
@@ -70,9 +70,9 @@ class PostgresReport:
         b = self.budget
         question = f"make budget ENV={self.environment.name} SET=reserved_concurrency={2 * b.concurrency}"
         return Growth(
-            f"With everything else as it is, {_most(b, fits=False)} environments fit, and {_most(b, fits=True)} fit "
-            "even when every session is pinned. Raise `reserved_concurrency` in stacks/environments.py and deploy: "
-            f"synth refuses what does not fit. Try before: `{question}`.",
+            f"With everything else unchanged, `reserved_concurrency` can be up to {_most(b, fits=False)}, and up to "
+            f"{_most(b, fits=True)} with a connection for every session that is pinned. Change it in "
+            f"stacks/environments.py and deploy: `cdk synth` refuses what does not fit. Try before: `{question}`.",
             ["reserved_concurrency", "requests a second", "needed", "pool", "verdict", "what must change"],
             [_grown(b, times) for times in GROWTH],
         )

@@ -36,7 +36,7 @@ def _findings(report: Report) -> Iterator[str]:
     if not found:
         yield "None."
         return
-    yield "A warning is said at every synth. A note would be an error in prod."
+    yield "`cdk synth` prints every warning. A note would be an error in `prod`."
     yield table(["id", "severity", "what"], [[each.id, each.severity, str(each).partition(" ")[2]] for each in found])
 
 
@@ -50,7 +50,7 @@ def _growth(report: Report) -> Iterator[str]:
 def _alarms(report: Report) -> Iterator[str]:
     yield "## Alarms"
     told = report.environment.alarm_address
-    yield f"They are sent to {told}." if told else "They are sent to nobody: the environment has no `alarm_address`."
+    yield f"They are sent to {told}." if told else "Nobody is notified: the environment has no `alarm_address`."
     yield table(
         ["alarm", "metric", "condition", "why", "page"],
         [
@@ -69,12 +69,12 @@ def _alarms(report: Report) -> Iterator[str]:
 def _costs(report: Report) -> Iterator[str]:
     yield "## Cost"
     if report.environment.name == "local":
-        yield "It runs on your machine."
+        yield "None: it runs on your machine."
         return
     yield (
         f"An estimate with list prices of {prices.REGION} from {prices.DATE}, none of them read from AWS's own list; "
-        f"the environment is in {report.environment.region}. It shows what weighs how much, and is no bill. "
-        f"{report.left_out} are left out."
+        f"the environment is in {report.environment.region}. It shows which part costs how much, and is not a "
+        f"quotation. {report.left_out} are left out."
     )
     for estimate in report.estimates():
         yield table([estimate.of, "dollars", "price read from"], _lines(estimate))

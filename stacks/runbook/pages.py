@@ -16,8 +16,8 @@ def runbook(chapters: Sequence[tuple[Chapter[Any], Environments]]) -> str:
     parts = [
         NOTE,
         "# Runbook",
-        "What to do when something goes wrong between the functions and the database, by what they say. "
-        "Everything with a number in it is made from stacks/environments.py.",
+        "What to do when an alarm goes off, or something fails between the functions and the database. Look for the "
+        "text of the error in the second table. All numbers are made from stacks/environments.py.",
         *(part for chapter, environments in chapters for part in _overview(chapter, environments)),
         table(
             ["what you see", "where", "page"],
@@ -37,10 +37,10 @@ def _overview(chapter: Chapter[Any], environments: Environments) -> Iterator[str
     first = next(iter(chapter.pages))
     link = f"[{first}](#{slug(first)})"
     if environments:
-        yield f"On {chapter.about}; pages from {link} on:"
+        yield f"{chapter.about}, whose pages begin at {link}:"
         yield _numbers_of(chapter, environments, chapter.overview, link=True)
     else:
-        yield f"No environment is on {chapter.about}; its pages, from {link} on, are for when one is."
+        yield f"No environment is on {chapter.about}. Its pages begin at {link}."
 
 
 def _pages(chapter: Chapter[Any], environments: Environments) -> Iterator[str]:

@@ -125,9 +125,9 @@ class TableReport:
         safe = bisect_right(range(1, MOST + 1), False, key=lambda count: self._with(count).verdict != PARTITION_SAFE)
         question = f"make budget ENV={self.environment.name} SET=reserved_concurrency={2 * reserved}"
         return Growth(
-            f"With everything else as it is, {most} environments fit, and {safe} fit even when one tenant makes all "
-            "requests. Raise `reserved_concurrency` in stacks/environments.py and deploy: synth refuses what does not "
-            f"fit. Try before: `{question}`.",
+            f"With everything else unchanged, `reserved_concurrency` can be up to {most}, and up to {safe} when one "
+            "tenant makes all requests. Change it in stacks/environments.py and deploy: `cdk synth` refuses what does "
+            f"not fit. Try before: `{question}`.",
             ["reserved_concurrency", "requests a second", "read units", "write units", "verdict", "what must change"],
             [self._grown(reserved * times) for times in GROWTH],
         )

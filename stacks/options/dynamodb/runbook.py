@@ -33,17 +33,17 @@ ERRORS = (
 
 THROUGHPUT = f"""
 A table has no connections. What a request takes of it is counted in units: reading 4 KB consistently is one,
-writing 1 KB is one, in each index again. A list of 25 projects takes {READ_UNITS} read units, a creation
-{WRITE_UNITS} write units. What the API lets through, times that, is what the table must give: synth refuses an
-environment whose `max_read_request_units` or `max_write_request_units` is less.
+writing 1 KB is one, and one more in each index. A list of 25 projects takes {READ_UNITS} read units, a creation
+{WRITE_UNITS} write units. The table must give as many as the API's throttle lets requests through: `cdk synth` refuses
+an environment whose `max_read_request_units` or `max_write_request_units` is less.
 
 - **partition-safe**: one tenant may make every request that the API lets through. A tenant's projects are in one
   partition, which gives {PARTITION_READ_UNITS} read or takes {PARTITION_WRITE_UNITS} write units a second.
 - **spread-dependent**: the table serves all of it, but not for one tenant alone: then see [hot
   partition](#hot-partition).
-- **refused**: synth stops.
+- **refused**: `cdk synth` fails.
 
-The two maxima are a fuse against cost, and best effort. Without traffic a table costs its storage. A new one serves
+The two maxima limit the cost; AWS calls them a best effort. Without traffic a table costs its storage. A new one serves
 4,000 writes and 12,000 reads a second at once, and later twice its earlier peak; more within half an hour is
 throttled.
 """
@@ -54,7 +54,7 @@ PAGES = {
 DynamoDB refuses requests for a while. The function sends each again, 3 attempts in all, then answers 503 with
 `Retry-After`; its log line counts `Throttles` and `CapacityUnits`.
 
-1. Dashboard, rows *Table*: are the consumed units at the line *maximum throughput*? Then the fuse is what
+1. Dashboard, rows *Table*: are the consumed units at the line *maximum throughput*? Then this limit is what
    throttles: raise `max_read_request_units` or `max_write_request_units` in stacks/environments.py. It takes effect
    within minutes and replaces nothing. `make budget ENV=… SET=max_write_request_units=…` says what that may cost an
    hour.
@@ -75,7 +75,7 @@ lists of 25, or {PARTITION_WRITE_UNITS // WRITE_UNITS} creations a second.
 3. If it should be served: fewer and larger pages (a `limit` of 500 reads no more units for each project, but far
    fewer requests), or `get` instead of lists.
 4. A tenant that is larger than that for good needs several partitions, which this table can't give while its list
-   is a local index: spread its projects over several tenants, or decide anew what is in a key.
+   is a local index: spread its projects over several tenants, or choose other keys.
 """,
     "Table failure": """
 The function answers 503 with `Retry-After` while DynamoDB does not answer. Its log line says `Retries`, `Throttles`
@@ -84,7 +84,8 @@ and `DeadlineExceeded`; each 500 is logged with the place in the code.
 1. `SystemErrors` of the table: the fault is AWS's, see its health dashboard. Requests are sent again by themselves.
 2. None, and the function times out: it runs outside a VPC and needs no endpoint; one in a VPC needs the gateway
    endpoint.
-3. `AccessDeniedException` in the log: the role lost its grant. Deploy.
+3. `AccessDeniedException` in the log: somebody changed the role's policy. Put it back by hand: a deployment does not,
+   since the template did not change. `python -m ci.drift` shows the difference.
 4. `ResourceNotFoundException`: the table is gone or another one. See [table restore](#table-restore).
 """,
     "Table restore": """
@@ -98,7 +99,7 @@ A restore makes a **new** table; the function goes on with the old one until it 
 3. To use the new table as a whole: `cdk import` it in place of the old one (both have `Retain`), or set
    `TABLE_NAME` of the function by hand until then. Cursors stay good: their keys are in the table.
 4. A table that was deleted with its stack is still there where `retain` is True; else only a backup has it.
-5. Practise it every quarter, with a clock.
+5. Practise it every quarter, and write down how long it takes.
 """,
     "Index changes": """
 DynamoDB makes or deletes one global index at a time, and a local index only with a new table. CloudFormation fails
