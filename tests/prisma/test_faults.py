@@ -128,6 +128,12 @@ def test_the_deadline_is_cut_to_what_the_invocation_has_left(service):
     assert service.health(seconds=0.2) == (503, "1")
 
 
+def test_a_route_is_none_because_every_object_has_its_name(service):
+    event = {"routeKey": "constructor", "requestContext": {"http": {"method": "GET", "path": "/"}}}
+    answer = service.environment.invoke(event, 5)
+    assert (answer["statusCode"], json.loads(answer["body"])["type"]) == (404, "/problems/unknown-route")
+
+
 def test_a_create_whose_answer_was_lost_is_stored_once_and_answered_201(service, network, server):
     tenant = f"lost-{uuid.uuid4().hex[:8]}"
     network.cut_next_answer()

@@ -185,6 +185,25 @@ def test_a_secret_that_is_not_there_is_a_503(function, tmp_path):
 
 
 @pytest.mark.parametrize("way", ["tcp"], indirect=True, scope="module")
+def test_a_secret_without_a_url_is_a_503_with_a_sentence_until_it_has_one(function, local_aws, tmp_path):
+    client, name = local_aws.client("secretsmanager"), function.variables["DB_SECRET_NAME"]
+    right = client.get_secret_value(SecretId=name)["SecretString"]
+    wrong = ["confidential", '{"url": "postgresql://confidential:1e5"}', '{"url": "postgresql://a:%confidential@b/c"}']
+    try:
+        client.put_secret_value(SecretId=name, SecretString=wrong[0])
+        with started(function, tmp_path, DB_DEADLINE_SECONDS="1") as cold:
+            for text in wrong:
+                client.put_secret_value(SecretId=name, SecretString=text)
+                assert cold.health() == (503, "1")
+            client.put_secret_value(SecretId=name, SecretString=right)
+            assert cold.health() == (200, None)
+    finally:
+        client.put_secret_value(SecretId=name, SecretString=right)
+    assert f"the secret {name} holds no URL of a database" in cold.log()
+    assert "confidential" not in cold.log()
+
+
+@pytest.mark.parametrize("way", ["tcp"], indirect=True, scope="module")
 def test_a_database_with_another_time_zone_is_refused_with_a_sentence(function, postgres, tmp_path):
     with as_superuser(postgres) as connection:
         connection.execute("ALTER ROLE over_websocket SET timezone = 'Asia/Tokyo'")

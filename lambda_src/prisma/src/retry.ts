@@ -25,6 +25,7 @@ const UNDONE = new Set([
   "P2037", // too many connections
   "P1000", // and wrong in this URL; also
   "P6002", // Accelerate's API key: the secret is read again
+  "SECRET_UNAVAILABLE", // the secret holds no URL: it is read again
   "P6008", // Accelerate can't connect to the database, or is starting
   "ECONNREFUSED",
   "ENOTFOUND",

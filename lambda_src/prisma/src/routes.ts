@@ -48,22 +48,22 @@ async function health(_event: Event, store: ProjectStore): Promise<Response> {
 
 function unknown(event: Event): Response {
   const { method, path } = event.requestContext.http;
-  const known = Object.keys(ROUTES).join(", ");
+  const known = [...ROUTES.keys()].join(", ");
   return problem(404, "unknown-route", "There is no such route", `${method} ${path} is none of: ${known}`);
 }
 
-const ROUTES: Record<string, Route> = {
-  "POST /tenants/{tenant}/projects": create,
-  "GET /tenants/{tenant}/projects": list,
-  "GET /tenants/{tenant}/projects/{id}": get,
-  "PATCH /tenants/{tenant}/projects/{id}": patch,
-  "DELETE /tenants/{tenant}/projects/{id}": remove,
-  "GET /health": health,
-};
+const ROUTES = new Map<string, Route>([
+  ["POST /tenants/{tenant}/projects", create],
+  ["GET /tenants/{tenant}/projects", list],
+  ["GET /tenants/{tenant}/projects/{id}", get],
+  ["PATCH /tenants/{tenant}/projects/{id}", patch],
+  ["DELETE /tenants/{tenant}/projects/{id}", remove],
+  ["GET /health", health],
+]);
 
 /** The function for the route that API Gateway chose. */
 export function routeOf(event: Event): Route {
-  return ROUTES[event.routeKey] ?? unknown;
+  return ROUTES.get(event.routeKey) ?? unknown;
 }
 
 function json(status: number, body: Project | { status: string }, headers: Record<string, string> = {}): Response {
