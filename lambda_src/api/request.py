@@ -67,13 +67,15 @@ def _path(event: Event, name: str) -> str:
 
 def fields(event: Event, allowed: set[str]) -> tuple[dict[str, Any], list[Mistake]]:
     """The JSON object in the body, and a mistake for each field that does not belong in it."""
-    raw = event.get("body") or ""
+    text = came = event.get("body") or ""
     try:
-        text = base64.b64decode(raw, validate=True).decode() if event.get("isBase64Encoded") else raw
+        if event.get("isBase64Encoded"):
+            sent = base64.b64decode(text, validate=True)
+            came = sent.decode(errors="replace")  # what the caller may recognise
+            text = sent.decode()
         body = json.loads(text, parse_constant=_refuse_constant)
     except (binascii.Error, ValueError, RecursionError) as error:
-        came = raw or None
-        raise InvalidRequest(Mistake("body", came, f"a JSON object is allowed ({_reason(error)})")) from None
+        raise InvalidRequest(Mistake("body", came or None, f"a JSON object is allowed ({_reason(error)})")) from None
     if not isinstance(body, dict):
         raise InvalidRequest(Mistake("body", body, "a JSON object is allowed"))
     return body, [_unknown(name, allowed) for name in body if name not in allowed]

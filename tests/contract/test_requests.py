@@ -61,6 +61,14 @@ def test_a_body_in_base64_is_utf_8_without_a_mark(service, tenant, content, stat
     assert service.request("POST", resource.path(tenant), raw=content).status == status
 
 
+@pytest.mark.parametrize("content", [b"{'no': JSON}", b"{'no': JSON \xff}"])
+def test_a_body_in_base64_is_shown_as_its_sender_wrote_it(service, tenant, content):
+    """As Base64 comes what says of itself to be no text, such as what `curl -d` sends without a content type."""
+    answer = service.request("POST", resource.path(tenant), raw=content)
+    assert answer.status == 400
+    assert "no" in answer.body["errors"][0]["came"]
+
+
 @pytest.mark.parametrize(("method", "path"), [("GET", "/"), ("PUT", PATH), ("GET", "/tenants/a/b/c")])
 def test_an_unknown_route_is_told_the_known_ones(service, method, path):
     answer = service.request(method, path)

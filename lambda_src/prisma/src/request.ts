@@ -79,13 +79,18 @@ export function changeOf(event: Event): { name: string; version: number | undefi
 }
 
 function bodyOf(event: Event): Record<string, unknown> {
-  const raw = event.body ?? "";
+  let came = event.body ?? "";
   let body: unknown;
   try {
-    body = JSON.parse(event.isBase64Encoded ? decoded(raw) : raw);
+    if (event.isBase64Encoded) {
+      const sent = bytesOf(came);
+      came = new TextDecoder("utf-8", { ignoreBOM: true }).decode(sent); // what the caller may recognise
+      new TextDecoder("utf-8", { fatal: true }).decode(sent);
+    }
+    body = JSON.parse(came);
   } catch (error) {
     const reason = error instanceof SyntaxError ? "it is no JSON" : "it is no text in UTF-8 and Base64";
-    throw new InvalidRequest([{ field: "body", came: raw || undefined, allowed: `a JSON object is allowed (${reason})` }]);
+    throw new InvalidRequest([{ field: "body", came: came || undefined, allowed: `a JSON object is allowed (${reason})` }]);
   }
   if (typeof body !== "object" || body === null || Array.isArray(body)) {
     throw new InvalidRequest([{ field: "body", came: body, allowed: "a JSON object is allowed" }]);
@@ -93,9 +98,9 @@ function bodyOf(event: Event): Record<string, unknown> {
   return Object.assign(Object.create(null), body); // a field is there when it was sent, not when objects have it
 }
 
-function decoded(raw: string): string {
-  if (!BASE64.test(raw)) throw new TypeError("not Base64");
-  return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(Buffer.from(raw, "base64"));
+function bytesOf(base64: string): Buffer {
+  if (!BASE64.test(base64)) throw new TypeError("not Base64");
+  return Buffer.from(base64, "base64");
 }
 
 function unknownFields(found: object, allowed: string[]): Mistake[] {
