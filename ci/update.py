@@ -4,11 +4,12 @@ The CDK CLI moves with the library, since a CLI older than its library can't rea
 its major version and not what npm calls "latest": that was once a version 3 published by accident.
 """
 
+import argparse
 import json
 import re
 import subprocess
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from ci.refusal import refusal
@@ -73,8 +74,9 @@ def _output(command: list[str], text: str = "") -> str:
     return result.stdout
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """Rewrite both files, and say what moved."""
+    argparse.ArgumentParser(prog="python -m ci.update", description=__doc__).parse_args(arguments)
     project, package = ROOT / "pyproject.toml", ROOT / "package.json"
     text, node = project.read_text(), json.loads(package.read_text())
     before = pinned(text)
