@@ -66,7 +66,7 @@ def _operation(verb: str, path: str, item: Json, operation: Json, document: Json
             (_code(each["name"]), each["in"], _kind(each["schema"]), _text(each.get("description", "")))
             for each in parameters
         ]
-        yield _table(("parameter", "in", "value", ""), rows)
+        yield _table(("parameter", "in", "value", "description"), rows)
     if "requestBody" in operation:
         schema = operation["requestBody"]["content"]["application/json"]["schema"]
         yield "<p>Body, JSON:</p>"
@@ -77,7 +77,7 @@ def _operation(verb: str, path: str, item: Json, operation: Json, document: Json
         kinds = [f"{_code(kind)} {_kind(each['schema'])}" for kind, each in found.get("content", {}).items()]
         headers = [f"header {_code(name)}" for name in found.get("headers", {})]
         answers.append((_code(status), _text(found["description"]), "<br>".join([*kinds, *headers])))
-    yield _table(("answer", "when", "with"), answers)
+    yield _table(("status", "description", "content"), answers)
 
 
 def _schema(name: str, schema: Json) -> Iterator[str]:
@@ -90,10 +90,10 @@ def _schema(name: str, schema: Json) -> Iterator[str]:
 def _fields(schema: Json) -> str:
     required = schema.get("required", [])
     rows = [
-        (_code(name), "required" if name in required else "", _kind(each), _text(each.get("description", "")))
+        (_code(name), "yes" if name in required else "no", _kind(each), _text(each.get("description", "")))
         for name, each in schema["properties"].items()
     ]
-    return _table(("field", "", "value", ""), rows)
+    return _table(("field", "required", "value", "description"), rows)
 
 
 def _kind(schema: Json) -> str:
@@ -110,16 +110,16 @@ def _kind(schema: Json) -> str:
     if "properties" in schema:
         return _fields(schema)
     words = {
-        "minimum": "from",
-        "maximum": "to",
-        "minLength": "of at least",
-        "maxLength": "of at most",
-        "default": "default",
+        "minimum": " from",
+        "maximum": " to",
+        "minLength": ", length at least",
+        "maxLength": ", length at most",
+        "default": ", default",
     }
     limits = [f"{word} {schema[key]}" for key, word in words.items() if key in schema]
     kind = schema.get("format", schema.get("type", "any"))
-    pattern = f" like {_code(schema['pattern'])}" if "pattern" in schema else ""
-    return f"{_text(' '.join([kind, *limits]))}{pattern}"
+    pattern = f", matches {_code(schema['pattern'])}" if "pattern" in schema else ""
+    return f"{_text(''.join([kind, *limits]))}{pattern}"
 
 
 def _resolved(value: Json, document: Json) -> Json:

@@ -7,23 +7,24 @@ from stacks.runbook.markdown import NOTE, code, table
 from stacks.runbook.templates import Json, of_type, plain_name, said
 
 TITLES = {"data": "Data stack", "service": "Service stack"}
-HEADING = ("of", "effect", "whom", "actions", "resources", "if")
+HEADING = ("policy of", "effect", "principal", "actions", "resources", "condition")
 
 
 def page(name: str, templates: Mapping[str, Mapping[str, Any]]) -> str:
     """The page of one environment, from its templates by stack."""
     parts = [
         NOTE,
-        f"# {name}: who may do what",
-        "Every statement of every policy in the templates. `${…}` is what only the deployment knows; a name is made of "
-        "the names of the constructs in [stacks](../../stacks). What it means is in [security](../security.md).",
+        f"# {name}: IAM statements and connections",
+        "Every statement of every IAM policy in the templates of this environment, and every connection that its "
+        "security groups allow. A name is that of the construct in [stacks](../../stacks); `${…}` is a value that only "
+        "the deployment knows. [Security](../security.md) explains the roles.",
     ]
     for stack, template in templates.items():
         parts += [f"## {TITLES[stack]}", table(HEADING, sorted(_statements(template)))]
         if managed := sorted(_managed(template)):
-            parts.append(table(("of", "managed policy of AWS"), managed))
+            parts.append(table(("role", "managed policy of AWS"), managed))
         if rules := sorted(_rules(template)):
-            parts += ["### Connections", table(("from", "to", "port", "what for"), rules)]
+            parts += ["### Connections", table(("from", "to", "port", "description"), rules)]
     return "\n\n".join(parts) + "\n"
 
 
