@@ -1,1 +1,1 @@
-"""A stand-in for Amazon RDS Proxy: `python -m local.rds_proxy --help`."""
+"""A stand-in for Amazon RDS Proxy. See README.md."""
