@@ -454,6 +454,16 @@ def test_a_setting_changed_where_nobody_sees_it_reaches_no_other_client(one_conn
     assert one_connection.metrics()["PinnedSessions"] == []
 
 
+def test_a_setting_changed_where_nobody_sees_it_and_that_nobody_reports_reaches_the_next_client(
+    one_connection: RunningProxy,
+) -> None:
+    """Not wanted, and listed as what the stand-in does not do: the protocol does not show it."""
+    first, second = one_connection.connect(), one_connection.connect()
+    first.execute("DO $$ BEGIN SET work_mem = '5MB'; END $$")
+    assert second.execute("SHOW work_mem").fetchone() == ("5MB",)
+    assert one_connection.metrics()["PinnedSessions"] == []
+
+
 def test_a_setting_that_changes_in_the_database_is_reported_to_clients(
     one_connection: RunningProxy, database: Database
 ) -> None:
