@@ -16,15 +16,17 @@ PANELS = {  # figures of the benchmark `handler` that the plot shows
 LABEL, BAR, ROW, GAP, HEAD = 200, 420, 22, 26, 30  # pixels
 STYLE = """text { font: 13px system-ui, sans-serif; fill: #1f2328; } .title { font-weight: 600; }
 .other { fill: #8c959f; }
+.value { paint-order: stroke; stroke: #ffffff; stroke-width: 4px; }
 .ours { fill: #0969da; } .unsure { opacity: .45; } .line { stroke: #0969da; stroke-dasharray: 4 3; }
 @media (prefers-color-scheme: dark) { text { fill: #e6edf3; } .other { fill: #6e7681; } .ours { fill: #58a6ff; }
-.line { stroke: #58a6ff; } }"""
+.line { stroke: #58a6ff; } .value { stroke: #0d1117; } }"""
 INTRODUCTION = """# Benchmarks
 
-`make bench` measures all of this again, on your machine, and writes this page. Counts (round trips, connections,
-modules, bytes) are exact, and tests hold them. Times are ratios to the service's own function, measured in the same
-minutes in an order drawn anew each round; where the ratio of the medians and the ratio of the minima differ by more
-than 20 %, the machine was too busy and there is no verdict. The null handler is the floor: what Lambda's runtime costs.
+What a request, a start, the zip, the stand-in for RDS Proxy and synthesis cost, beside other ways to do the same.
+`make bench` measures it again on your machine, and writes this page. Counts (round trips, connections, modules, bytes)
+are exact, and tests check them. Times are ratios to the service's own function, measured in the same minutes, in an
+order drawn anew each round. Where the ratio of the medians and the ratio of the minima differ by more than 20 %, the
+machine was too busy and there is no verdict. The null handler does nothing: it costs what Lambda's runtime costs.
 """
 
 
@@ -66,7 +68,11 @@ def plot(functions: Mapping[str, Figures]) -> str:
 
 def _panel(top: int, title: str, figure: str, names: Sequence[str], functions: Mapping[str, Figures]) -> str:
     largest = max(float(functions[name][figure]) for name in names)
-    parts = [f'<text class="title" x="0" y="{top + 16}">{html.escape(title)}</text>']
+    x, bottom = LABEL + BAR / largest, top + HEAD + len(names) * ROW
+    parts = [
+        f'<text class="title" x="0" y="{top + 16}">{html.escape(title)}</text>',
+        f'<line class="line" x1="{x:.1f}" x2="{x:.1f}" y1="{top + HEAD}" y2="{bottom}"/>',
+    ]
     for row, name in enumerate(names):
         value = float(functions[name][figure])
         minima = float(functions[name].get(figure.replace("medians", "minima"), value))
@@ -76,8 +82,5 @@ def _panel(top: int, title: str, figure: str, names: Sequence[str], functions: M
         shown = f"{value:.3g}{' (no verdict)' if unsure else ''}"
         parts.append(f'<text x="{LABEL - 8}" y="{y + 14}" text-anchor="end">{html.escape(name)}</text>')
         parts.append(f'<rect class="{style}" x="{LABEL}" y="{y + 3}" width="{length:.1f}" height="{ROW - 6}" rx="2"/>')
-        parts.append(f'<text x="{LABEL + length + 6:.1f}" y="{y + 14}">{shown}</text>')
-    x = LABEL + BAR / largest
-    bottom = top + HEAD + len(names) * ROW
-    parts.append(f'<line class="line" x1="{x:.1f}" x2="{x:.1f}" y1="{top + HEAD}" y2="{bottom}"/>')
+        parts.append(f'<text class="value" x="{LABEL + length + 6:.1f}" y="{y + 14}">{shown}</text>')
     return "\n".join(parts)
