@@ -31,12 +31,12 @@ def _logs_no_statements(b: Budget) -> str | None:
 
 
 def _somebody_is_told(b: Budget) -> str | None:
-    return None if b.plan.alarm_address else "alarm_address is not given: alarms change their colour and tell nobody"
+    return None if b.plan.alarm_address else "alarm_address is not given: no alarm is sent to anybody"
 
 
 def _somebody_real_is_told(b: Budget) -> str | None:
     address = b.plan.alarm_address or ""
-    return f"alarm_address is {address}, which is nobody's: write your own" if "@example." in address else None
+    return f"alarm_address is {address}, an example: write your own" if "@example." in address else None
 
 
 RULES = (

@@ -27,7 +27,7 @@ def _borrow_ends_with_function(b: Budget) -> str | None:
         return None
     return (
         f"connection_borrow_timeout is {b.connection_borrow_timeout} s, and the function ends after "
-        f"{b.function_timeout} s: its callers get a 5xx without a reason, and the proxy goes on waiting for nobody"
+        f"{b.function_timeout} s: its callers get a 5xx without a reason, and the proxy still waits for a connection"
     )
 
 
@@ -36,7 +36,7 @@ def _borrow_ends_with_request(b: Budget) -> str | None:
         return None
     return (
         f"connection_borrow_timeout is {b.connection_borrow_timeout} s, and the function answers 503 after "
-        f"{b.deadline} s: the proxy goes on waiting for a connection that nobody wants any more"
+        f"{b.deadline} s: the proxy still waits for a connection that its client no longer needs"
     )
 
 
@@ -107,7 +107,7 @@ def _statement_ends_with_request(b: Budget) -> str | None:
         return None
     return (
         f"statement_timeout_seconds is {b.statement_timeout}, and the function answers 503 after {b.deadline} s: "
-        "the database goes on working for nobody, and the connection stays busy"
+        "the database still works on it, and the connection stays busy"
     )
 
 

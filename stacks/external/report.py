@@ -99,7 +99,7 @@ class ExternalReport:
             sentence = "account_concurrency is not given, and a new account has less than 1000"
             found.append(Finding("B02", WARNING, sentence))
         if "@example." in (self.environment.alarm_address or ""):
-            sentence = f"alarm_address is {self.environment.alarm_address}, which is nobody's: write your own"
+            sentence = f"alarm_address is {self.environment.alarm_address}, an example: write your own"
             found.append(Finding("J06", WARNING, sentence))
         return tuple(found)
 

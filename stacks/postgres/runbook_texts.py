@@ -119,7 +119,7 @@ Clients are refused by the proxy. A token is only good for one host, port, user 
 5. IAM authentication takes about 200 new connections a second. More are refused, and the function tries again.
 """,
     "Restore": """
-A restore makes a **new** instance; the proxy goes on with the old one until it is told.
+A restore makes a **new** instance; the proxy keeps using the old one until its target is changed.
 
 1. `aws rds restore-db-instance-to-point-in-time --use-latest-restorable-time …` with the parameter group, subnet
    group and security group of the old one. The last five minutes may be missing.

@@ -176,6 +176,13 @@ def test_a_what_if_changes_the_answer_and_no_file_of_the_project(ask):
     assert {"input": "instance", "value": "t4g.small"} in error["repairs"]
 
 
+def test_the_readme_shows_what_a_what_if_prints(ask):
+    session = r'^\$ make budget ENV=(\w+) SET="?([^"\n]*)"?\n((?:[^$`].*\n)*)'
+    for name, changes, shown in re.findall(session, (ROOT / "README.md").read_text(), re.MULTILINE):
+        _, out, _ = ask(name, *changes.split())
+        assert [line for line in shown.splitlines() if line not in ("…", *out.splitlines())] == []
+
+
 def test_a_what_if_may_ask_for_the_derived_value(ask):
     status, out, _ = ask("dev", "account_concurrency=none")
     assert status == 0

@@ -158,9 +158,9 @@ class Throughput:
                 "F04", severity, f"recovery_days is {days}, less than a week", (Repair("recovery_days", 7, days),)
             )
         if environment.alarm_address is None:
-            yield Finding("J06", severity, "alarm_address is not given: alarms change their colour and tell nobody")
+            yield Finding("J06", severity, "alarm_address is not given: no alarm is sent to anybody")
         elif "@example." in environment.alarm_address:
-            sentence = f"alarm_address is {environment.alarm_address}, which is nobody's: write your own"
+            sentence = f"alarm_address is {environment.alarm_address}, an example: write your own"
             yield Finding("J06", WARNING, sentence)
 
 

@@ -89,7 +89,7 @@ and `DeadlineExceeded`; each 500 is logged with the place in the code.
 4. `ResourceNotFoundException`: the table is gone or another one. See [table restore](#table-restore).
 """,
     "Table restore": """
-A restore makes a **new** table; the function goes on with the old one until it is told. Any second of the last
+A restore makes a **new** table; the function keeps using the old one until `TABLE_NAME` changes. Any second of the last
 `recovery_days` can be had.
 
 1. `aws dynamodb restore-table-to-point-in-time --source-table-name … --target-table-name … --restore-date-time …`:
