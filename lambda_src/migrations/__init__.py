@@ -1,1 +1,1 @@
-"""The schema, applied at every deployment, directly to the database and before the proxy's pool opens."""
+"""The schema, applied by deployments of changed code, directly to the database and before the proxy's pool opens."""

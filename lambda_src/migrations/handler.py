@@ -1,4 +1,4 @@
-"""Run by every deployment: roles, then migrations, directly on the database instance."""
+"""Run by deployments of changed code: roles, then migrations, directly on the database instance."""
 
 import contextlib
 import json

@@ -62,7 +62,7 @@ def lend_password(connection: psycopg.Connection) -> str:
 
 
 def revoke_password(connection: psycopg.Connection) -> None:
-    """Leave `migrator` without a password, so that nobody logs in as it until the next deployment."""
+    """Leave `migrator` without a password, so that nobody logs in as it until migrations run again."""
     connection.execute(sql.SQL("ALTER ROLE {} PASSWORD NULL").format(sql.Identifier(MIGRATOR)))
 
 

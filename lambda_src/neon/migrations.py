@@ -1,4 +1,4 @@
-"""Run by every deployment whose PostgreSQL is outside the account: roles, then migrations, past the pooler.
+"""Run by deployments of changed code whose PostgreSQL is outside the account: roles, then migrations, past the pooler.
 
 The provider's own role, the one in the direct URL, makes the roles `owner` and `application`, and acts as `owner`.
 """

@@ -1,4 +1,4 @@
-"""Run by every deployment: ordered SQL files in MySQL's dialect, each statement carried out once, under a lock.
+"""Run by deployments of changed code: ordered SQL files in MySQL's dialect, each statement once, under a lock.
 
 MySQL commits before and after each statement that changes the schema, so a file is no transaction. The ledger counts
 statements instead: what failed at the third goes on at the third. A statement that changes rows is one transaction with

@@ -43,7 +43,7 @@ class ExternalSecret(Construct):
 
 
 class ExternalMigrations(Construct):
-    """Brings the schema up to date at every deployment, before the functions change; a failure fails the deployment.
+    """Brings the schema up to date when the zip changes, before the functions do; a failure fails the deployment.
 
     It goes to the database itself and not through the pooler: DDL wants a session of its own.
     """

@@ -1,4 +1,4 @@
-"""The schema, the roles and their passwords: brought up to date by every deployment, before anything uses them."""
+"""The schema, the roles and their passwords: brought up to date when the zip changes, before anything uses them."""
 
 from aws_cdk import Duration, triggers
 from constructs import Construct

@@ -89,7 +89,7 @@ def _boxes(data: Template, service: Template) -> Iterator[tuple[str, Box]]:
     standby = "with a standby" if database.get("MultiAZ") else "one zone"
     lines = (f"{database['DBInstanceClass']}, {standby}", f"{database['AllocatedStorage']} GiB, encrypted")
     yield "Database", Box(f"PostgreSQL {said(database['EngineVersion'])}", lines, 4, 0)
-    yield "Migrations", Box("Migrations", ("at every deployment,", "not through the proxy"), 4, 1)
+    yield "Migrations", Box("Migrations", ("when the zip changes,", "not through the proxy"), 4, 1)
     if secrets := [*of_type(data, "AWS::SecretsManager::Secret")]:
         yield "Rotation", Box("Rotation", (f"of {len(secrets)} passwords,", "not through the proxy"), 3, 1)
         yield "SecretsEndpoint", Box("Secrets Manager", (f"{len(secrets)} secrets,", "interface endpoint"), 3, 2)
