@@ -1,15 +1,14 @@
 """E: who logs in to the proxy and to the database, and how."""
 
 from collections.abc import Iterator
-from typing import Any
 
 from .classes import memory_gib
-from .policies import Statement
+from .policies import is_user_of, may_be_user_of, user_in
 from .rule import Finding, Severity, rule
 from .servers import DATABASES, Proxy, is_false
 from .stage import Stage
 from .template import Resource
-from .values import Text, Unknown, listed, mentioned, mentions, shown, truth
+from .values import Text, Unknown, listed, mentions, shown, truth
 
 IAM_PAGES = 'Amazon RDS User Guide, "Configuring IAM authentication for RDS Proxy"'
 CONNECT = "rds-db:connect"
@@ -18,7 +17,8 @@ IAM_MEMORY_GIB = 4
 MOST_SECRETS = 200
 
 
-def _is_end_to_end(proxy: Proxy) -> bool:
+def is_end_to_end(proxy: Proxy) -> bool:
+    """Whether a proxy logs in to its database by IAM, too."""
     return bool(proxy.resource.get("DefaultAuthScheme") == "IAM_AUTH")
 
 
@@ -57,7 +57,7 @@ def _proxy_can_log_in(stage: Stage) -> Iterator[Finding]:
     source=IAM_PAGES,
 )
 def _database_takes_iam(stage: Stage) -> Iterator[Finding]:
-    for proxy in filter(_is_end_to_end, stage.proxies):
+    for proxy in filter(is_end_to_end, stage.proxies):
         for target in proxy.targets:
             enabled = target.get("EnableIAMDatabaseAuthentication")
             if is_false(enabled):
@@ -74,20 +74,15 @@ def _database_takes_iam(stage: Stage) -> Iterator[Finding]:
     source=IAM_PAGES,
 )
 def _proxy_role_may_connect(stage: Stage) -> Iterator[Finding]:
-    for proxy in filter(_is_end_to_end, stage.proxies):
+    for proxy in filter(is_end_to_end, stage.proxies):
         role = proxy.resource.get("RoleArn")
         if not stage.policies.is_complete(role):
             continue
         granted = [each for each in stage.policies.of(role) if each.allows(CONNECT)]
         for target in proxy.targets:
-            if not any(_is_about(each, target) for each in granted):
+            if not any(may_be_user_of(each, target) for statement in granted for each in statement.resources):
                 value = f"no {CONNECT} on {target.id}" + (", but on something else" if granted else "")
                 yield Finding(proxy.resource, "RoleArn", value)
-
-
-def _is_about(statement: Statement, database: Resource) -> bool:
-    """Whether a statement may be about a database; a text without any reference names one that is not known here."""
-    return any(mentions(each, database) or not list(mentioned(each)) for each in statement.resources)
 
 
 @rule(
@@ -98,7 +93,7 @@ def _is_about(statement: Statement, database: Resource) -> bool:
     source='Amazon RDS User Guide, "IAM database authentication", limitations: 300 to 1000 MiB more',
 )
 def _iam_has_memory(stage: Stage) -> Iterator[Finding]:
-    for proxy in filter(_is_end_to_end, stage.proxies):
+    for proxy in filter(is_end_to_end, stage.proxies):
         for target in proxy.targets:
             gib = memory_gib(target.get("DBInstanceClass"))
             if gib is not None and gib < IAM_MEMORY_GIB:
@@ -108,14 +103,13 @@ def _iam_has_memory(stage: Stage) -> Iterator[Finding]:
 @rule(
     "E06",
     Severity.ERROR,
-    "a proxy logs a database user in by IAM or by a secret, not by both",
-    fix="remove the secret of that user from Auth, or its rds-db:connect from the proxy's role",
+    "a database user logs in by IAM or by a secret, not by both",
+    fix="remove the secret of that user from Auth, or the rds-db:connect; a user with rds_iam has no password",
     source='Amazon RDS User Guide, "Moving to end-to-end IAM authentication"',
 )
 def _users_log_in_one_way(stage: Stage) -> Iterator[Finding]:
-    for proxy in filter(_is_end_to_end, stage.proxies):
-        granted = [each for each in stage.policies.of(proxy.resource.get("RoleArn")) if each.allows(CONNECT)]
-        by_iam = {_user(resource) for each in granted for resource in each.resources} - {None, "*"}
+    for proxy in stage.proxies:
+        by_iam = _users_by_iam(stage, proxy)
         for auth in stage.auth(proxy):
             secret = stage.secret_of(auth.get("SecretArn"))
             user = None if secret is None else username(secret)
@@ -123,10 +117,16 @@ def _users_log_in_one_way(stage: Stage) -> Iterator[Finding]:
                 yield Finding(proxy.resource, "Auth", f"the secret of {user}, who has {CONNECT} too")
 
 
-def _user(resource: Any) -> str | None:
-    text = resource if isinstance(resource, str) else resource.literal if isinstance(resource, Text) else ""
-    found = text.rpartition("/")[2]
-    return found if found and "\0" not in found else None
+def _users_by_iam(stage: Stage, proxy: Proxy) -> set[str | None]:
+    """Whom a proxy, another of the same database, or a function without one logs in to the database by IAM."""
+    own = stage.policies.of(proxy.resource.get("RoleArn")) if is_end_to_end(proxy) else []
+    found = {user_in(each) for statement in own if statement.allows(CONNECT) for each in statement.resources}
+    for target in proxy.targets:
+        clients = [each.resource.get("RoleArn") for each in stage.proxies_of(target) if is_end_to_end(each)]
+        clients += [each.get("Role") for each in stage.functions if target in stage.hosts(each)]
+        statements = [each for role in clients for each in stage.policies.of(role) if each.allows(CONNECT)]
+        found |= {user_in(each) for one in statements for each in one.resources if is_user_of(each, target)}
+    return found
 
 
 def username(secret: Resource) -> str | None:
@@ -151,7 +151,7 @@ def _iam_is_required(stage: Stage) -> Iterator[Finding]:
             iam = auth.get("IAMAuth")
             if iam == "ENABLED" and proxy.engine_family in ("POSTGRESQL", "MYSQL"):
                 yield Finding(proxy.resource, "Auth", f"IAMAuth ENABLED for {proxy.engine_family}")
-            elif iam in (None, "DISABLED") and has_functions and not _is_end_to_end(proxy):
+            elif iam in (None, "DISABLED") and has_functions and not is_end_to_end(proxy):
                 value = f"IAMAuth {shown(iam)}: functions hold the password"
                 yield Finding(proxy.resource, "Auth", value, Severity.ONLY_PRODUCTION)
 

@@ -109,7 +109,7 @@ def _storage_is_gp3(stage: Stage) -> Iterator[Finding]:
             yield Finding(database, "AllocatedStorage", f"{size:.10g} GiB of gp3")
         elif kind == "gp3" and size is not None and size < STRIPED_GP3 and _is_striped(database):
             for name in ("Iops", "StorageThroughput"):
-                if database.get(name) is not None:
+                if number(database.get(name)) is not None:
                     yield Finding(database, name, f"{shown(database.get(name))} with {size:.10g} GiB")
 
 

@@ -1,16 +1,20 @@
 """E: what functions need to log in to a proxy by IAM, and what rotation needs to reach the database past it."""
 
+import re
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any
 
-from .authentication import CONNECT, username
-from .policies import Statement
+from .authentication import CONNECT, is_end_to_end, username
+from .policies import may_be_user_of, user_in
 from .rule import Finding, Severity, rule
 from .servers import Proxy
 from .stage import Stage
 from .template import Resource
-from .values import Attribute, Text, Unknown, mentioned, mentions, shown
+from .values import Attribute, Text, shown
 
+HOST = re.compile(r'"host"\s*:\s*"$')
+USER_NAME = re.compile(r"(DB|DATABASE|PG|POSTGRES|POSTGRESQL|RDS)_?USER(_?NAME)?", re.IGNORECASE)
 IAM_ACCESS = 'Amazon RDS User Guide, "Creating and using an IAM policy for IAM database access"'
 
 
@@ -28,12 +32,24 @@ def _rotation_goes_past_the_proxy(stage: Stage) -> Iterator[Finding]:
         secret = stage.secret_of(attachment.get("SecretId"))
         if attachment.get("TargetType") == "AWS::RDS::DBProxy" and secret is not None and secret in rotated:
             yield Finding(attachment, "TargetType", f"AWS::RDS::DBProxy, for {secret.id}")
+    for secret in filter(None, dict.fromkeys(rotated)):
+        for path in (("SecretString",), ("GenerateSecretString", "SecretStringTemplate")):
+            host = _host_in(secret.get(*path))
+            if host is not None and host.resource.type.startswith("AWS::RDS::DBProxy"):
+                yield Finding(secret, ".".join(path), f"host {shown(host)}")
+
+
+def _host_in(text: Any) -> Attribute | None:
+    """What a secret's JSON refers to as its host."""
+    parts = text.parts if isinstance(text, Text) else ()
+    hosts = (after for before, after in pairwise(parts) if isinstance(before, str) and HOST.search(before))
+    return next((each for each in hosts if isinstance(each, Attribute)), None)
 
 
 @rule(
     "E20",
     Severity.ERROR,
-    "a function of a proxy that requires IAM may connect to that proxy, as a user whom the proxy has a secret of",
+    "a function of a proxy that requires IAM may connect to that proxy, as a user whom the proxy logs in",
     fix='grant it: proxy.grant_connect(function, "application"), with the name of a user of the proxy; '
     "a grant on the database, or on the proxy's ARN, is none on the proxy",
     source=IAM_ACCESS,
@@ -45,42 +61,42 @@ def _functions_may_connect(stage: Stage) -> Iterator[Finding]:
             if proxy.resource not in stage.hosts(function) or not stage.policies.is_complete(role):
                 continue
             granted = [each for each in stage.policies.of(role) if each.allows(CONNECT)]
-            resources = [each for statement in granted for each in _about(statement, proxy.resource)]
-            strangers = _strangers(stage, proxy, resources)
-            if not resources:
+            users = [each for one in granted for each in one.resources if may_be_user_of(each, proxy.resource)]
+            strange = _stranger(stage, proxy, function, {user_in(each) for each in users})
+            if not users:
                 value = f"no {CONNECT} on {proxy.resource.id}" + (", but on something else" if granted else "")
                 yield Finding(function, "Role", value)
-            elif strangers:
-                value = f"{CONNECT} as {strangers}, and {proxy.resource.id} has no secret of that user"
-                yield Finding(function, "Role", value)
+            elif strange:
+                yield Finding(function, "Role", strange)
 
 
-def _about(statement: Statement, proxy: Resource) -> list[Any]:
-    """The resources of a statement that are, or may be, users of a proxy."""
-    return [each for each in statement.resources if _may_be_about(each, proxy)]
-
-
-def _may_be_about(resource: Any, proxy: Resource) -> bool:
-    if isinstance(resource, Attribute):
-        return resource.resource.type not in ("AWS::RDS::DBProxy", "AWS::RDS::DBInstance", "AWS::RDS::DBCluster")
-    return isinstance(resource, Unknown) or mentions(resource, proxy) or not list(mentioned(resource))
-
-
-def _strangers(stage: Stage, proxy: Proxy, resources: list[Any]) -> str | None:
-    """The users that a function may log in as, where it is known that the proxy has secrets of others only."""
-    if proxy.resource.get("DefaultAuthScheme") == "IAM_AUTH":
+def _stranger(stage: Stage, proxy: Proxy, function: Resource, users: set[str | None]) -> str | None:
+    """What is wrong where it is known that a function may not log in as a user whom the proxy can log in."""
+    known = _logins(stage, proxy)
+    if None in users:
         return None
+    allowed = ", ".join(sorted(map(str, users)))
+    if None not in known and not known & users:
+        return f"{CONNECT} as {allowed}, and {proxy.resource.id} has no login of that user"
+    told = _told_user(function) if stage.hosts(function) == {proxy.resource} else None
+    return None if told is None or told in users else f"{CONNECT} as {allowed}, and its environment says {told}"
+
+
+def _logins(stage: Stage, proxy: Proxy) -> set[str | None]:
+    """Whom a proxy can log in to its database; None is among them where that cannot be known."""
     secrets = [stage.secret_of(auth.get("SecretArn")) for auth in stage.auth(proxy)]
-    known = {None if secret is None else username(secret) for secret in secrets}
-    users = {_user(each) for each in resources}
-    is_known = None not in known and None not in users
-    return ", ".join(sorted(map(str, users))) if is_known and not known & users else None
+    found = {None if secret is None else username(secret) for secret in secrets}
+    role = proxy.resource.get("RoleArn")
+    if is_end_to_end(proxy):
+        granted = [each for each in stage.policies.of(role) if each.allows(CONNECT)]
+        found |= {user_in(each) for statement in granted for each in statement.resources}
+    return found if found and (stage.policies.is_complete(role) or not is_end_to_end(proxy)) else {None}
 
 
-def _user(resource: Any) -> str | None:
-    text = shown(resource) if isinstance(resource, str | Text) else ""
-    found = text.rpartition("/")[2]
-    return found if found and not set(found) & set("*?${}") else None
+def _told_user(function: Resource) -> str | None:
+    variables = function.get("Environment", "Variables")
+    named = variables.items() if isinstance(variables, dict) else ()
+    return next((value for name, value in named if USER_NAME.fullmatch(name) and isinstance(value, str)), None)
 
 
 @rule(

@@ -9,7 +9,7 @@ from .rule import Finding, Severity, rule
 from .servers import DATABASES
 from .stage import Stage
 from .template import Resource
-from .values import Unknown, comparable, mentioned, shown, truth
+from .values import Text, Unknown, comparable, mentioned, shown, truth
 
 PREREQUISITES = 'Amazon RDS User Guide, "Setting up network prerequisites for RDS Proxy"'
 LIMITATIONS = 'Amazon RDS User Guide, "Amazon RDS Proxy", quotas and limitations'
@@ -18,12 +18,19 @@ LAMBDA_VPC = 'AWS Lambda Developer Guide, "Giving Lambda functions access to res
 CALLS = {
     "secretsmanager": ("secretsmanager:GetSecretValue",),
     "ssm": ("ssm:GetParameter", "ssm:GetParameters", "ssm:GetParametersByPath"),
+    "appconfigdata": ("appconfig:GetLatestConfiguration",),
     "dynamodb": ("dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query", "dynamodb:UpdateItem"),
     "s3": ("s3:GetObject", "s3:PutObject"),
     "sqs": ("sqs:SendMessage",),
     "sns": ("sns:Publish",),
     "events": ("events:PutEvents",),
     "states": ("states:StartExecution",),
+    "kinesis-streams": ("kinesis:PutRecord", "kinesis:PutRecords"),
+    "kinesis-firehose": ("firehose:PutRecord", "firehose:PutRecordBatch"),
+    "lambda": ("lambda:InvokeFunction",),
+    "cognito-idp": ("cognito-idp:AdminGetUser", "cognito-idp:AdminCreateUser", "cognito-idp:ListUsers"),
+    "email": ("ses:SendEmail", "ses:SendRawEmail"),
+    "bedrock-runtime": ("bedrock:InvokeModel",),
     "sts": ("sts:AssumeRole",),
 }
 
@@ -121,7 +128,7 @@ def _is_its_own_call(stage: Stage, function: Resource, statement: Statement) -> 
 
 def _mentions_same(resources: list[Any], destination: Any) -> bool:
     theirs = {each.resource for each in mentioned(destination)}
-    named = {each for each in resources if isinstance(each, str)}
+    named = {shown(each) for each in resources if isinstance(each, str | Text)}
     return any(each.resource in theirs for each in mentioned(resources)) or any(
         each in shown(destination) for each in named - {"*"}
     )

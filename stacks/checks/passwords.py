@@ -1,23 +1,17 @@
 """E: where passwords are, and who can read them."""
 
-import re
 from collections.abc import Iterator
 from typing import Any
 
+from .plaintext import password_in
 from .policies import Statement
 from .rule import Finding, Severity, rule
 from .stage import Stage
 from .template import Resource
-from .values import Text, Unknown, listed, mentioned, mentions, shown
+from .values import Unknown, listed, mentioned, mentions, shown
 
 SECRETS_MANAGER = "AWS Secrets Manager User Guide"
 READ = ("secretsmanager:GetSecretValue", "secretsmanager:BatchGetSecretValue")
-PASSWORD_NAME = re.compile(r"(PASSWORD|PASSWD|PASSPHRASE|(^|_)(PASS|PWD))$", re.IGNORECASE)
-CREDENTIALS_IN_URL = re.compile(r"^[a-z][a-z0-9+.-]*://[^/@:\s]*:[^/@\s]+@", re.IGNORECASE)
-# as JDBC, libpq and ADO.NET write it; what is in braces is filled in when it is read
-PASSWORD_IN_CONNECTION_STRING = re.compile(r"(^|[?&;\s])(password|pwd)\s*=\s*[^&;\s\0{$<%]", re.IGNORECASE)
-NO_PASSWORD = re.compile(r"arn:|/|https?://|(true|false)$", re.IGNORECASE)  # names of secrets, pages, switches
-RESOLVED = re.compile(r"\{\{resolve:secretsmanager:(.*?)\}\}", re.DOTALL)
 
 
 @rule(
@@ -109,30 +103,9 @@ def _environments_hold_no_passwords(stage: Stage) -> Iterator[Finding]:
     for function in stage.functions:
         variables = function.get("Environment", "Variables")
         for name, value in variables.items() if isinstance(variables, dict) else ():
-            found = _password_in(name, value)
+            found = password_in(name, value)
             if found:
                 yield Finding(function, f"Environment.Variables.{name}", found)
-
-
-def _password_in(name: str, value: Any) -> str | None:
-    text = value if isinstance(value, str) else value.literal if isinstance(value, Text) else ""
-    resolved = [_field(each) for each in RESOLVED.findall(text)]
-    if any(field in ("password", "") for field in resolved):
-        return "a dynamic reference to a password"
-    if CREDENTIALS_IN_URL.match(text):
-        return "a URL with a password"
-    if PASSWORD_IN_CONNECTION_STRING.search(text):
-        return "a connection string with a password"
-    is_one = isinstance(value, str) and value and not resolved and not NO_PASSWORD.match(value)
-    if is_one and PASSWORD_NAME.search(name):
-        return "a password in plain text"
-    return None
-
-
-def _field(reference: str) -> str:
-    """The key that a dynamic reference takes from a secret; empty for all of it."""
-    _, found, rest = reference.partition(":SecretString:")
-    return rest.split(":")[0] if found else ""
 
 
 @rule(

@@ -7,7 +7,11 @@ from functools import cached_property
 from typing import Any
 
 from .template import Resource, Templates
-from .values import Attribute, Text, Unknown, listed, mentioned, within
+from .values import Attribute, Text, Unknown, listed, mentioned, shown, within
+
+SERVERS = ("AWS::RDS::DBProxy", "AWS::RDS::DBInstance", "AWS::RDS::DBCluster")
+RESOURCE_IDS = ("DbiResourceId", "DBClusterResourceId")
+PROXY_ARN = "DBProxyArn"
 
 
 @dataclass(frozen=True)
@@ -42,6 +46,29 @@ class Statement:
     def allows(self, *actions: str) -> bool:
         """Whether it allows any of these actions, on whatever resource."""
         return self.is_allow and any(_like(pattern, action.lower()) for pattern in self.actions for action in actions)
+
+
+def is_user_of(resource: Any, server: Resource) -> bool:
+    """Whether rds-db:connect on this is about a user of a proxy or database: AWS knows it by its resource id."""
+    return any(a.resource is server and _is_resource_id(a.name) for a in mentioned(resource))
+
+
+def may_be_user_of(resource: Any, server: Resource) -> bool:
+    """Whether it is, or may be: it may where it names no proxy and no database of the stage."""
+    named = [each for each in mentioned(resource) if each.resource.type in SERVERS]
+    return not named or (not isinstance(resource, Attribute) and is_user_of(resource, server))
+
+
+def _is_resource_id(attribute: str) -> bool:
+    """Whether an attribute is a resource id; of a proxy there is only its ARN, whose last word is one."""
+    return attribute in RESOURCE_IDS or (attribute.startswith(PROXY_ARN) and attribute != PROXY_ARN)
+
+
+def user_in(resource: Any) -> str | None:
+    """The user whom rds-db:connect on this is about; None when that is any, or cannot be known."""
+    text = shown(resource) if isinstance(resource, str | Text) else ""
+    found = text.rpartition("/")[2]
+    return found if found and not set(found) & set("*?${}") else None
 
 
 class Policies:
@@ -98,6 +125,10 @@ class Policies:
             statements = list(_statements(policy, policy.get("PolicyDocument")))
             for role in self._attached(policy):
                 found.setdefault(role, []).extend(statements)
+        for function in self._templates.of_type("AWS::Serverless::Function"):  # whose role SAM makes
+            found[function] = [
+                each for policy in listed(function.get("Policies")) for each in _statements(function, policy)
+            ]
         return found
 
     def _attached(self, policy: Resource) -> list[Resource]:

@@ -65,7 +65,7 @@ def _percent_is_a_percentage(stage: Stage) -> Iterator[Finding]:
 def _idle_comes_with_max(stage: Stage) -> Iterator[Finding]:
     for proxy in stage.proxies:
         idle = proxy.pool("MaxIdleConnectionsPercent")
-        if idle is not None and proxy.pool("MaxConnectionsPercent") is None:
+        if number(idle) is not None and proxy.pool("MaxConnectionsPercent") is None:
             yield _at(proxy, "MaxIdleConnectionsPercent", f"{shown(idle)} without MaxConnectionsPercent")
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from .servers import DATABASES, port_of
 from .template import Resource, Templates
 from .values import Attribute, Text, Unknown, comparable, listed, mentioned, number, within
 
@@ -50,7 +51,7 @@ class GroupRule:
         """Whether it is, or may be, about a TCP port; a port that cannot be known is."""
         if self.protocol not in ("tcp", "6", "-1", None):
             return False
-        low, high = number(self.body.get("FromPort")), number(self.body.get("ToPort"))
+        low, high = _port(self.body.get("FromPort")), _port(self.body.get("ToPort"))
         return self.protocol == "-1" or port is None or low is None or high is None or low <= port <= high
 
     @property
@@ -182,6 +183,12 @@ class Network:
             resource_of(each.get("VpcId")) in (vpc, None) and service_of(each) in (service, None)
             for each in self._templates.of_type("AWS::EC2::VPCEndpoint")
         )
+
+
+def _port(value: Any) -> float | None:
+    """A port, also where it is a reference to a database's: the default port of CDK's proxies is one."""
+    is_database = isinstance(value, Attribute) and value.resource.type in DATABASES
+    return port_of(value.resource) if is_database else number(value)
 
 
 def _may_be_anybody(rule: GroupRule) -> bool:

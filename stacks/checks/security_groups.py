@@ -1,16 +1,21 @@
 """D: the chain of security groups: function -> proxy -> database, and nobody else."""
 
+import re
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any
 
 from .reachability import GroupRule, service_of
 from .rule import Finding, Severity, rule
-from .servers import Proxy, port_of
+from .servers import DATABASES, Proxy, port_of
 from .stage import Stage
 from .template import Resource
-from .values import Text, Unknown, mentioned, shown
+from .values import Attribute, Text, Unknown, mentioned, number, shown
 
 GROUPS = 'Amazon RDS User Guide, "Setting up network prerequisites for RDS Proxy", security groups'
+
+PORT_NAME = re.compile(r"(DB|DATABASE|PG|POSTGRES|POSTGRESQL|MYSQL|RDS|DB_PROXY|RDS_PROXY)_?PORT", re.IGNORECASE)
+PORT_IN_URL = re.compile(r":(\d+)")
 
 
 def _rule_at(found: GroupRule, direction: str) -> str:
@@ -32,8 +37,8 @@ def _addresses(found: GroupRule) -> Any:
     "D10",
     Severity.ERROR,
     "only security groups of the proxy and of what must go past it may enter the database's",
-    fix="allow the proxy's security group, and those of migrations or rotation; never addresses, "
-    "nor functions that have the proxy",
+    fix="allow the proxy's security group, and those of migrations or rotation, not addresses (a prefix list for "
+    "those of an office or a VPN), nor functions that have the proxy",
     source="Security Hub EC2.18 and EC2.19; cdk-nag RDS8",
 )
 def _database_admits_groups_only(stage: Stage) -> Iterator[Finding]:
@@ -90,16 +95,17 @@ def _egress_is_named(stage: Stage) -> Iterator[Finding]:
     groups = {group: member for member in reversed(members) for group in stage.network.groups(member)}
     for group, member in groups.items():
         for found in stage.network.egress(group):
-            everything = found.protocol == "-1" or member in servers
-            if found.is_open and found.is_known and everything:
-                yield Finding(found.resource, "SecurityGroupEgress", f"{member.id} to {found.peer}, all protocols")
+            needless = found.protocol == "-1" or any(found.covers(port_of(each)) for each in stage.uses.get(member, ()))
+            if found.is_open and found.is_known and (needless or member in servers):
+                what = "all protocols" if found.protocol == "-1" else f"port {shown(found.body.get('FromPort'))}"
+                yield Finding(found.resource, "SecurityGroupEgress", f"{member.id} to {found.peer}, {what}")
                 break
 
 
 @rule(
     "D12",
     Severity.ERROR,
-    "security groups let each function into its proxy, and the proxy into its database",
+    "security groups let each function into its proxy or database, and the proxy into its database",
     fix="allow it on both sides, in and out, for instance proxy.connections.allow_from(function, Port.tcp(5432)); "
     "a grant to connect opens no security group",
     source=GROUPS,
@@ -114,6 +120,21 @@ def _chain_is_closed(stage: Stage) -> Iterator[Finding]:
                 yield Finding(target, "VPCSecurityGroups", f"no rule lets {proxy.resource.id} into {target.id}")
             elif not stage.network.may_leave(groups, theirs, port_of(target)):
                 yield Finding(proxy.resource, "VpcSecurityGroupIds", f"no rule lets it out to {target.id}")
+    for database in stage.databases:
+        yield from _straight_into(stage, database)
+
+
+def _straight_into(stage: Stage, database: Resource) -> Iterator[Finding]:
+    """Functions that have a database's host and no proxy of it, and cannot reach it: migrations, too."""
+    proxies, theirs = {each.resource for each in stage.proxies_of(database)}, stage.network.groups(database)
+    for function in stage.users_of(database, deployment=True):
+        clients, path = stage.network.groups(function), "VpcConfig.SecurityGroupIds"
+        if database not in stage.hosts(function) or stage.uses[function] & proxies:
+            continue
+        if not stage.network.may_enter(theirs, clients, port_of(database)):
+            yield Finding(function, path, f"no rule lets {function.id} into {database.id}")
+        elif not stage.network.may_leave(clients, theirs, port_of(database)):
+            yield Finding(function, path, f"no rule lets it out to {database.id}")
 
 
 def _function_to(stage: Stage, function: Resource, proxy: Proxy) -> Iterator[Finding]:
@@ -132,7 +153,7 @@ def _function_to(stage: Stage, function: Resource, proxy: Proxy) -> Iterator[Fin
     "D13",
     Severity.ERROR,
     "functions speak to a proxy on its own port, whatever its database's is",
-    fix="allow the proxy's port: 5432 for PostgreSQL, 3306 for MySQL, 1433 for SQL Server",
+    fix="allow the proxy's port, and tell functions that: 5432 for PostgreSQL, 3306 for MySQL, 1433 for SQL Server",
     source='Amazon RDS User Guide, "Amazon RDS Proxy", quotas and limitations',
 )
 def _proxy_port_is_open(stage: Stage) -> Iterator[Finding]:
@@ -151,6 +172,24 @@ def _proxy_port_is_open(stage: Stage) -> Iterator[Finding]:
             ):
                 value = f"{function.id} may not reach {proxy.resource.id} on {port}, but on another port"
                 yield Finding(function, "VpcConfig.SecurityGroupIds", value)
+            for name, told in _told_ports(function) if stage.hosts(function) == {proxy.resource} else ():
+                if told not in (port, None):
+                    value = f"{told}, and {proxy.resource.id} listens on {port}"
+                    yield Finding(function, f"Environment.Variables.{name}", value)
+
+
+def _told_ports(function: Resource) -> Iterator[tuple[str, int | None]]:
+    """The ports that a function's environment says: in a variable for the database's, or in a URL after the host."""
+    variables = function.get("Environment", "Variables")
+    for name, value in variables.items() if isinstance(variables, dict) else ():
+        if PORT_NAME.fullmatch(name):
+            server = value.resource if isinstance(value, Attribute) and value.resource.type in DATABASES else None
+            found = number(value)
+            yield name, port_of(server) if server is not None else None if found is None else int(found)
+        for host, after in pairwise(value.parts if isinstance(value, Text) else ()):
+            match = PORT_IN_URL.match(after) if isinstance(host, Attribute) and isinstance(after, str) else None
+            if match and "Endpoint" in host.name:
+                yield name, int(match[1])
 
 
 def _is_emulated(resource: Resource) -> bool:

@@ -5,6 +5,7 @@ from datetime import date
 from functools import cached_property
 from typing import Any
 
+from .plaintext import password_in
 from .policies import Policies
 from .reachability import Network
 from .servers import DATABASES, Proxy, names
@@ -135,7 +136,7 @@ class Stage:
     def hosts(self, function: Resource) -> set[Resource]:
         """The proxies and databases whose endpoints a function's environment has; names and ARNs are for AWS's API."""
         named = mentioned(function.get("Environment", "Variables"))
-        return self._served_by(each for each in named if "Endpoint" in each.name and _is_of(each, "AWS::RDS::"))
+        return self._served_by(each for each in named if _is_host(each))
 
     def _locked_out(self, function: Resource) -> bool:
         """Whether it is known that a function's role may not log in anywhere by IAM."""
@@ -143,9 +144,11 @@ class Stage:
         return self.policies.is_complete(role) and not any(each.allows(CONNECT) for each in self.policies.of(role))
 
     def _has_no_login(self, function: Resource) -> bool:
-        """Whether a function is told nothing but names of other resources, and may neither log in nor read how to."""
+        """Whether a function is told nothing that only a deployment knows, and no password, and may not get one."""
         told, role = function.get("Environment", "Variables"), function.get("Role")
-        is_told = isinstance(told, Unknown) or not all(isinstance(each, Attribute) for each in (told or {}).values())
+        is_told = isinstance(told, Unknown) or any(
+            isinstance(value, Unknown) or password_in(name, value) for name, value in (told or {}).items()
+        )
         may = any(each.allows(CONNECT, *PASSWORDS) for each in self.policies.of(role))
         return not is_told and not may and self.policies.is_complete(role)
 
@@ -264,6 +267,12 @@ def _secrets(function: Resource) -> list[Attribute]:
     """The secrets in a function's environment."""
     named = mentioned(function.get("Environment", "Variables"))
     return [each for each in named if _is_of(each, "AWS::SecretsManager::")]
+
+
+def _is_host(attribute: Attribute) -> bool:
+    """Whether an attribute is an endpoint's host; a port alone says nothing, it may be told beside a proxy's host."""
+    name = attribute.name
+    return "Endpoint" in name and not name.endswith(".Port") and _is_of(attribute, "AWS::RDS::")
 
 
 def _is_of(attribute: Attribute, service: str) -> bool:

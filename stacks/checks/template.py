@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from .values import Attribute, Split, Unknown, joined, within
+from .values import Attribute, Split, Unknown, joined, truth, within
 
 Json = dict[str, Any]
 PARTITIONS = {"cn": "aws-cn"}  # and AWS's own names for the regions of governments, which no rule asks for
@@ -92,7 +92,10 @@ class Template:
             return pseudo[name]
         if name in self.arguments:
             return self.arguments[name]
-        return Attribute(self.resources[name], "Ref") if name in self.resources else unknown
+        if name in self.resources:
+            return Attribute(self.resources[name], "Ref")
+        hidden = truth(within(self.body, "Parameters", name, "NoEcho"))
+        return Unknown(unknown.key, is_secret=True) if hidden else unknown
 
     def _attribute(self, argument: Any, unknown: Unknown) -> Any:
         name, attribute = argument.partition(".")[::2] if isinstance(argument, str) else _pair(argument)

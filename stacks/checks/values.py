@@ -3,7 +3,7 @@
 import json
 import math
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -15,6 +15,7 @@ class Unknown:
     """What only a deployment decides. Equal keys mean equal values; different keys mean nothing."""
 
     key: str
+    is_secret: bool = field(default=False, compare=False)  # a parameter with NoEcho
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 from aws_cdk import Stack
 from aws_cdk import aws_ec2 as ec2
+from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_rds as rds
 from aws_cdk import aws_route53 as route53
 from aws_cdk import aws_s3 as s3
@@ -8,11 +9,11 @@ from aws_cdk import aws_sqs as sqs
 
 from ..cases import wrong
 from ..service import (
+    CODE,
     PORT,
     USER,
     application_secret,
     database_proxy,
-    direct,
     function,
     group,
     instance,
@@ -167,111 +168,6 @@ def an_endpoint_open_to_the_vpc(stage):
     it.vpc.add_interface_endpoint("Secrets", service=ec2.InterfaceVpcEndpointAwsService.SECRETS_MANAGER)
 
 
-@wrong("D10")
-def the_whole_vpc_into_the_database(stage):
-    it = service(stage)
-    it.instance.connections.allow_default_port_from(ec2.Peer.ipv4(it.vpc.vpc_cidr_block))
-
-
-@wrong("D10")
-def an_office_into_the_database(stage):
-    it = service(stage)
-    it.groups[2].add_ingress_rule(ec2.Peer.ipv4("203.0.113.0/24"), PORT)
-
-
-@wrong("D10")
-def anybody_into_the_database(stage):
-    it = direct(stage)
-    it.groups[1].add_ingress_rule(ec2.Peer.any_ipv4(), PORT)
-
-
-@wrong("D10")
-def anybody_into_the_proxy(stage):
-    it = service(stage)
-    it.proxy.connections.allow_from_any_ipv4(PORT)
-
-
-@wrong("D10")
-def a_function_past_its_proxy(stage):
-    it = service(stage)
-    it.instance.connections.allow_default_port_from(it.function)
-
-
-@wrong("D10")
-def a_rule_added_in_another_stack(stage):
-    it = service(stage)
-    other = Stack(stage, "Other")
-    ec2.CfnSecurityGroupIngress(
-        other,
-        "Office",
-        group_id=it.groups[2].security_group_id,
-        ip_protocol="tcp",
-        from_port=5432,
-        to_port=5432,
-        cidr_ip="198.51.100.7/32",
-    )
-
-
-@wrong("D11", "warning")
-def a_proxy_that_may_leave_for_anywhere(stage):
-    stack = Stack(stage, "Stack")
-    vpc = network(stack)
-    it = service(
-        stage,
-        stack=stack,
-        vpc=vpc,
-        chain=False,
-        proxy={"security_groups": [group(stack, "Open", vpc, allow_all_outbound=True)]},
-    )
-    it.groups[0].connections.allow_to(it.proxy, PORT)
-    it.instance.connections.allow_from(it.proxy, PORT)
-
-
-@wrong("D11", "warning")
-def a_function_that_may_leave_for_anywhere(stage):
-    stack = Stack(stage, "Stack")
-    vpc = network(stack)
-    it = service(
-        stage, stack=stack, vpc=vpc, client={"security_groups": [group(stack, "Open", vpc, allow_all_outbound=True)]}
-    )
-    it.proxy.connections.allow_from(it.function, PORT)
-
-
-@wrong("D12")
-def no_rule_from_function_to_proxy(stage):
-    it = service(stage, chain=False)
-    it.groups[1].connections.allow_to(it.groups[2], PORT)
-
-
-@wrong("D12")
-def a_function_outside_the_vpc(stage):
-    stack = Stack(stage, "Stack")
-    it = service(stage, stack=stack)
-    outside = function(stack, id="Outside", variables={"DB_HOST": it.proxy.endpoint})
-    it.proxy.grant_connect(outside, USER)
-
-
-@wrong("D12")
-def ingress_without_egress(stage):
-    it = service(stage, chain=False)
-    it.groups[1].connections.allow_to(it.groups[2], PORT)
-    it.groups[1].add_ingress_rule(it.groups[0], PORT)
-
-
-@wrong("D12")
-def a_proxy_written_by_hand_that_the_database_does_not_admit(stage):
-    it = service(stage)
-    for ingress in [each for each in it.groups[2].node.children if "from" in each.node.id]:
-        it.groups[2].node.try_remove_child(ingress.node.id)
-
-
-@wrong("D13")
-def the_databases_port_at_the_proxy(stage):
-    it = service(stage, chain=False, database={"port": 6543})
-    it.groups[0].connections.allow_to(it.groups[1], ec2.Port.tcp(6543))
-    it.groups[1].connections.allow_to(it.groups[2], ec2.Port.tcp(6543))
-
-
 @wrong("D15", "warning")
 def a_name_of_ones_own_for_the_proxy(stage):
     it = service(stage)
@@ -289,3 +185,10 @@ def an_isolated_function_that_sends_to_a_queue(stage):
 def an_isolated_function_that_reads_a_bucket(stage):
     it = service(stage)
     s3.Bucket(it.stack, "Bucket").grant_read(it.function)
+
+
+@wrong("D07")
+def a_function_that_calls_another_from_isolated_subnets(stage):
+    it = service(stage)
+    other = lambda_.Function(it.stack, "Mail", runtime=lambda_.Runtime.PYTHON_3_13, handler="index.handler", code=CODE)
+    other.grant_invoke(it.function)
