@@ -3,10 +3,11 @@
 from collections.abc import Iterator
 
 from .apis import ROUTES, STAGES, api_of, functions_behind, methods_of
+from .references import mentions, shown
 from .rule import Finding, Severity, rule
 from .stage import Stage
 from .template import Resource
-from .values import listed, mentions, number, shown, truth
+from .values import listed, number, truth
 
 QUOTAS = 'API Gateway Developer Guide, "Throttle requests"'
 RATE = "ThrottlingRateLimit"

@@ -4,9 +4,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from .references import mentions
 from .stage import Stage
 from .template import Resource
-from .values import listed, mentions, number, within
+from .values import listed, number, within
 
 LIMITS = {"AWS::ApiGatewayV2::Integration": 30.0, "AWS::ApiGateway::Method": 29.0}
 STAGES = ("AWS::ApiGatewayV2::Stage", "AWS::ApiGateway::Stage")

@@ -4,11 +4,12 @@ from collections.abc import Iterator
 
 from .classes import memory_gib
 from .policies import is_user_of, may_be_user_of, user_in
+from .references import mentions, shown
 from .rule import Finding, Severity, rule
 from .servers import DATABASES, Proxy, is_false
 from .stage import Stage
 from .template import Resource
-from .values import Text, Unknown, listed, mentions, shown, truth
+from .values import Text, Unknown, listed, truth
 
 IAM_PAGES = 'Amazon RDS User Guide, "Configuring IAM authentication for RDS Proxy"'
 CONNECT = "rds-db:connect"

@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator
 
+from .references import mentions, shown
 from .rule import Finding, Severity, rule
 from .stage import Stage
-from .values import mentions, number, shown
+from .values import number
 
 LAMBDA = "AWS Lambda Developer Guide"
 RESERVED = "ReservedConcurrentExecutions"

@@ -3,10 +3,11 @@
 from collections.abc import Iterable
 
 from .classes import GIB_PER_ACU, MOST_WITH_LITTLE_MEMORY, default_max_connections, memory_gib
+from .references import mentioned
 from .servers import is_postgres
 from .stage import Stage
 from .template import Resource
-from .values import Unknown, mentioned, number
+from .values import Unknown, number
 
 SERVERLESS = "db.serverless"
 SCALING = "ServerlessV2ScalingConfiguration"

@@ -2,11 +2,12 @@
 
 from collections.abc import Iterator
 
+from .references import shown
 from .rule import Finding, Severity, rule
 from .servers import is_false
 from .stage import Stage
 from .template import Resource
-from .values import Unknown, number, shown
+from .values import Unknown, number
 
 STORAGE = 'Amazon RDS User Guide, "Amazon RDS DB instance storage"'
 FEWEST_BACKUP_DAYS, MOST_BACKUP_DAYS = 7, 35

@@ -3,11 +3,12 @@
 from collections.abc import Iterator
 from datetime import date
 
+from .references import mentioned, shown
 from .rule import Finding, Severity, rule
 from .servers import MYSQL, is_false, is_postgres
 from .stage import Stage
 from .template import Resource
-from .values import Unknown, listed, mentioned, number, shown, truth
+from .values import Unknown, listed, number, truth
 
 CALENDAR = "Amazon RDS for PostgreSQL Release Notes, release calendar, read October 2026"
 # The last day of standard support of each major version of RDS for PostgreSQL.

@@ -4,11 +4,12 @@ from collections.abc import Iterator
 from typing import Any
 
 from .authentication import username
+from .references import shown
 from .rule import Finding, Severity, rule
 from .servers import DATABASES
 from .stage import Stage
 from .template import Resource
-from .values import Text, Unknown, listed, number, shown, truth
+from .values import Text, Unknown, listed, number, truth
 
 INSIGHTS = 'Amazon RDS User Guide, "Database Insights" and the end of the Performance Insights console, June 2026'
 ADVANCED_DAYS, FREE_DAYS = 465, 7

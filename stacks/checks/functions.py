@@ -4,10 +4,11 @@ from collections.abc import Iterator
 from datetime import date
 from typing import Any
 
+from .references import mentioned, mentions, shown
 from .rule import Finding, Severity, rule
 from .stage import Stage
 from .template import Resource
-from .values import Text, listed, mentioned, mentions, number, shown
+from .values import Text, listed, number
 
 RUNTIMES = 'AWS Lambda Developer Guide, "Lambda runtimes", read October 2026'
 # The day that Lambda deprecates a runtime; those that are gone are all before today.

@@ -7,11 +7,12 @@ from typing import Any
 
 from .authentication import CONNECT, is_end_to_end, username
 from .policies import may_be_user_of, user_in
+from .references import shown
 from .rule import Finding, Severity, rule
 from .servers import Proxy
 from .stage import Stage
-from .template import Resource
-from .values import Attribute, Text, shown
+from .template import Attribute, Resource
+from .values import Text
 
 HOST = re.compile(r'"host"\s*:\s*"$')
 USER_NAME = re.compile(r"(DB|DATABASE|PG|POSTGRES|POSTGRESQL|RDS)_?USER(_?NAME)?", re.IGNORECASE)

@@ -5,11 +5,12 @@ from typing import Any
 
 from .policies import Statement
 from .reachability import subnets_of
+from .references import comparable, mentioned, shown
 from .rule import Finding, Severity, rule
 from .servers import DATABASES
 from .stage import Stage
 from .template import Resource
-from .values import Text, Unknown, comparable, mentioned, shown, truth
+from .values import Text, Unknown, truth
 
 PREREQUISITES = 'Amazon RDS User Guide, "Setting up network prerequisites for RDS Proxy"'
 LIMITATIONS = 'Amazon RDS User Guide, "Amazon RDS Proxy", quotas and limitations'

@@ -5,10 +5,11 @@ from typing import Any
 
 from .plaintext import password_in
 from .policies import Statement
+from .references import mentioned, mentions, shown
 from .rule import Finding, Severity, rule
 from .stage import Stage
 from .template import Resource
-from .values import Unknown, listed, mentioned, mentions, shown
+from .values import Unknown, listed
 
 SECRETS_MANAGER = "AWS Secrets Manager User Guide"
 READ = ("secretsmanager:GetSecretValue", "secretsmanager:BatchGetSecretValue")

@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from .template import Resource, Templates
-from .values import Attribute, Text, Unknown, listed, mentioned, shown, within
+from .references import mentioned, shown
+from .template import Attribute, Resource
+from .templates import Templates
+from .values import Text, Unknown, listed, within
 
 SERVERS = ("AWS::RDS::DBProxy", "AWS::RDS::DBInstance", "AWS::RDS::DBCluster")
 RESOURCE_IDS = ("DbiResourceId", "DBClusterResourceId")

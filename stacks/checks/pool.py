@@ -4,11 +4,12 @@ from collections.abc import Iterator
 
 from .classes import memory_gib, most_connections
 from .connections import environments, is_isolated_by_tenant, is_managed, max_connections
+from .references import shown
 from .rule import Finding, Severity, rule
 from .servers import Proxy
 from .stage import Stage
 from .template import Resource
-from .values import Unknown, listed, number, shown, within
+from .values import Unknown, listed, number, within
 
 CONNECTION_CONSIDERATIONS = 'Amazon RDS User Guide, "RDS Proxy connection considerations"'
 BEST_PRACTICES = 'Amazon RDS User Guide, "Best practices for RDS Proxy"'

@@ -5,9 +5,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from .references import comparable, mentioned
 from .servers import DATABASES, port_of
-from .template import Resource, Templates
-from .values import Attribute, Text, Unknown, comparable, listed, mentioned, number, within
+from .template import Attribute, Resource
+from .templates import Templates
+from .values import Text, Unknown, listed, number, within
 
 GROUP = "AWS::EC2::SecurityGroup"
 ANYWHERE = ("0.0.0.0/0", "::/0")

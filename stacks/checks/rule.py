@@ -3,12 +3,9 @@
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from enum import Enum
-from typing import TYPE_CHECKING
 
+from .stage import Stage
 from .template import Resource
-
-if TYPE_CHECKING:
-    from .stage import Stage
 
 
 class Severity(Enum):
@@ -44,7 +41,7 @@ class Finding:
     rule: "Rule | None" = None
 
 
-Check = Callable[["Stage"], Iterable[Finding]]
+Check = Callable[[Stage], Iterable[Finding]]
 
 
 @dataclass(frozen=True)
@@ -58,7 +55,7 @@ class Rule:
     source: str
     check: Check
 
-    def findings(self, stage: "Stage") -> list[Finding]:
+    def findings(self, stage: Stage) -> list[Finding]:
         """What is wrong in a stage, each with this rule."""
         return [replace(finding, rule=self) for finding in self.check(stage)]
 

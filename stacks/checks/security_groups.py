@@ -6,11 +6,12 @@ from itertools import pairwise
 from typing import Any
 
 from .reachability import GroupRule, service_of
+from .references import mentioned, shown
 from .rule import Finding, Severity, rule
 from .servers import DATABASES, Proxy, port_of
 from .stage import Stage
-from .template import Resource
-from .values import Attribute, Text, Unknown, mentioned, number, shown
+from .template import Attribute, Resource
+from .values import Text, Unknown, number
 
 GROUPS = 'Amazon RDS User Guide, "Setting up network prerequisites for RDS Proxy", security groups'
 

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
-from .template import Resource
-from .values import Attribute, Unknown, number, truth
+from .template import Attribute, Resource
+from .values import Unknown, number, truth
 
 PORTS = {"POSTGRESQL": 5432, "MYSQL": 3306, "SQLSERVER": 1433}
 DATABASES = ("AWS::RDS::DBInstance", "AWS::RDS::DBCluster")

@@ -8,9 +8,11 @@ from typing import Any
 from .plaintext import password_in
 from .policies import Policies
 from .reachability import Network
+from .references import mentioned
 from .servers import DATABASES, Proxy, names
-from .template import Resource, Template, Templates
-from .values import Attribute, Unknown, listed, mentioned, number, within
+from .template import Attribute, Resource, Template
+from .templates import Templates
+from .values import Unknown, listed, number, within
 
 CALLED_BY_CUSTOM_RESOURCE = ("ServiceToken", "HandlerArn", "Create", "Update", "Delete")  # Trigger, AwsCustomResource
 USER_FUNCTIONS = ("USER_ON_EVENT_FUNCTION_ARN", "USER_IS_COMPLETE_FUNCTION_ARN")
@@ -30,7 +32,7 @@ class Stage:
         self, templates: Iterable[Template], *, today: date | None = None, app: Iterable[Template] = ()
     ) -> None:
         self.templates = Templates(templates)
-        self.others = [each for each in app if each.stage is not self.templates]  # of the other stages of the app
+        self.others = [each for each in app if each not in self.templates.templates]  # of the other stages of the app
         self.today = today or date.today()  # noqa: DTZ011 - what is out of support depends on a day, not on a zone
         self.policies = Policies(self.templates)
         self.network = Network(self.templates)

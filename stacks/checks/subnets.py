@@ -4,10 +4,10 @@ import ipaddress
 from collections.abc import Iterator
 from typing import Any
 
+from .references import mentions
 from .rule import Finding, Severity, rule
 from .stage import Stage
 from .template import Resource
-from .values import mentions
 
 PREREQUISITES = 'Amazon RDS User Guide, "Setting up network prerequisites for RDS Proxy"'
 LIMITATIONS = 'Amazon RDS User Guide, "Amazon RDS Proxy", quotas and limitations'

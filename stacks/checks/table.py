@@ -3,11 +3,12 @@
 from collections.abc import Iterator
 from typing import Any
 
+from .references import shown
 from .rule import Finding, Severity, rule
 from .servers import is_false
 from .stage import Stage
 from .template import Resource
-from .values import listed, shown, truth, within
+from .values import listed, truth, within
 
 GUIDE = "Amazon DynamoDB Developer Guide"
 WIDE = ("dynamodb:Scan", "dynamodb:PartiQLSelect")

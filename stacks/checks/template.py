@@ -6,12 +6,12 @@ conclude anything from it. A reference to a resource of the stage becomes an Att
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from .values import Attribute, Split, Unknown, joined, truth, within
+from .values import Unknown, joined, truth, within
 
 Json = dict[str, Any]
 PARTITIONS = {"cn": "aws-cn"}  # and AWS's own names for the regions of governments, which no rule asks for
@@ -30,7 +30,7 @@ class Template:
     account: str | None = None
     production: bool | None = None  # None where the stack does not say
     arguments: Mapping[str, Any] = field(default_factory=dict)  # a nested stack's parameters, already resolved
-    stage: "Templates | None" = None
+    neighbours: "list[Template]" = field(default_factory=list)  # all that are deployed together, with this one
     nested: dict[str, "Template"] = field(default_factory=dict)  # by the logical id of AWS::CloudFormation::Stack
 
     @cached_property
@@ -41,6 +41,13 @@ class Template:
 
     def __repr__(self) -> str:
         return f"Template({self.stack!r})"
+
+    @cached_property
+    def exports(self) -> dict[str, Any]:
+        """What it exports, by name: unresolved, since a value may be imported from another stack."""
+        outputs = [each for each in self.body.get("Outputs", {}).values() if isinstance(each, dict)]  # not Fn::ForEach
+        named = [(self.resolve(each.get("Export", {}).get("Name")), each) for each in outputs]
+        return {name: each.get("Value") for name, each in named if isinstance(name, str)}
 
     def output(self, name: str) -> Any:
         """The resolved value of an output, or None when there is none of that name."""
@@ -123,15 +130,14 @@ class Template:
         return joined(parts)
 
     def _imported(self, name: Any, unknown: Unknown) -> Any:
-        found = self.stage.exports.get(name) if self.stage and isinstance(name, str) else None
-        return unknown if found is None else found[0].resolve(found[1])
+        exporter = next((e for e in self.neighbours if isinstance(name, str) and name in e.exports), None)
+        return unknown if exporter is None else exporter.resolve(exporter.exports[name])
 
     def _output_of(self, argument: Any, unknown: Unknown) -> Any:
-        if self.stage and isinstance(argument, dict):
-            for template in self.stage.templates:
-                if template.name is not None and template.name == argument.get("StackName"):
-                    found = template.output(str(argument.get("OutputName")))
-                    return unknown if found is None else found
+        for template in self.neighbours if isinstance(argument, dict) else ():
+            if template.name is not None and template.name == argument.get("StackName"):
+                found = template.output(str(argument.get("OutputName")))
+                return unknown if found is None else found
         return unknown
 
 
@@ -173,47 +179,20 @@ class Resource:
         return within(self.properties, *path)
 
 
-class Templates:
-    """All templates that are deployed together: those of one stage, nested stacks included."""
+@dataclass(frozen=True)
+class Attribute:
+    """An attribute of a resource of the stage; `name` is "Ref" for what Ref gives."""
 
-    def __init__(self, templates: Iterable[Template]) -> None:
-        self.templates: list[Template] = []
-        for template in templates:
-            self._add(template)
+    resource: Resource
+    name: str
 
-    def _add(self, template: Template) -> None:
-        template.stage = self
-        self.templates.append(template)
-        for nested in template.nested.values():
-            self._add(nested)
 
-    @cached_property
-    def exports(self) -> dict[str, tuple[Template, Any]]:
-        """What stacks export, by name, unresolved."""
-        found: dict[str, tuple[Template, Any]] = {}
-        for template in self.templates:
-            for output in template.body.get("Outputs", {}).values():
-                if not isinstance(output, dict):
-                    continue  # a loop, which only CloudFormation unrolls
-                name = template.resolve(output.get("Export", {}).get("Name"))
-                if isinstance(name, str):
-                    found[name] = (template, output.get("Value"))
-        return found
+@dataclass(frozen=True)
+class Split:
+    """A reference that Fn::Split cuts up; Fn::Select of it is still about the same resource."""
 
-    @cached_property
-    def _by_type(self) -> dict[str, list[Resource]]:
-        found: dict[str, list[Resource]] = {}
-        for resource in self:
-            found.setdefault(resource.type, []).append(resource)
-        return found
-
-    def __iter__(self) -> Iterator[Resource]:
-        for template in self.templates:
-            yield from template.resources.values()
-
-    def of_type(self, *types: str) -> list[Resource]:
-        """Every resource of one of these types."""
-        return [resource for kind in types for resource in self._by_type.get(kind, [])]
+    delimiter: str
+    value: Attribute
 
 
 def _pair(argument: Any) -> tuple[Any, Any]:

@@ -1,13 +1,9 @@
-"""Values of a template without its intrinsic functions: known, a reference, or what only a deployment decides."""
+"""Values of a template without its intrinsic functions: known, or what only a deployment decides."""
 
-import json
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from .template import Resource
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -16,14 +12,6 @@ class Unknown:
 
     key: str
     is_secret: bool = field(default=False, compare=False)  # a parameter with NoEcho
-
-
-@dataclass(frozen=True)
-class Attribute:
-    """An attribute of a resource of the stage; `name` is "Ref" for what Ref gives."""
-
-    resource: "Resource"
-    name: str
 
 
 @dataclass(frozen=True)
@@ -36,14 +24,6 @@ class Text:
     def literal(self) -> str:
         """The known parts, with a NUL where something unknown is."""
         return "".join(part if isinstance(part, str) else "\0" for part in self.parts)
-
-
-@dataclass(frozen=True)
-class Split:
-    """A reference that Fn::Split cuts up; Fn::Select of it is still about the same resource."""
-
-    delimiter: str
-    value: Attribute
 
 
 def within(value: Any, *path: str) -> Any:
@@ -88,46 +68,8 @@ def truth(value: Any) -> bool | None:
     return {"true": True, "false": False}.get(str(value).lower()) if isinstance(value, bool | str) else None
 
 
-def comparable(value: Any) -> Any:
-    """A value that can be kept in a set; a collection, where a text or a reference should be, is Unknown."""
-    return Unknown(shown(value)) if isinstance(value, list | dict) else value
-
-
 def listed(value: Any) -> list[Any]:
     """A resolved value that may be one or several; absent is none."""
     if value is None:
         return []
     return value if isinstance(value, list) else [value]
-
-
-def mentioned(value: Any) -> Iterator[Attribute]:
-    """Every reference to a resource of the stage in a resolved value, however deep."""
-    if isinstance(value, Attribute):
-        yield value
-    elif isinstance(value, Text):
-        for part in value.parts:
-            yield from mentioned(part)
-    elif isinstance(value, dict):
-        for each in value.values():
-            yield from mentioned(each)
-    elif isinstance(value, list):
-        for each in value:
-            yield from mentioned(each)
-
-
-def mentions(value: Any, resource: "Resource") -> bool:
-    """Whether a resolved value refers to this resource."""
-    return any(attribute.resource is resource for attribute in mentioned(value))
-
-
-def shown(value: Any) -> str:
-    """A resolved value for a person."""
-    if value is None:
-        return "not set"
-    if isinstance(value, Attribute):
-        return value.resource.id if value.name == "Ref" else f"{value.resource.id}.{value.name}"
-    if isinstance(value, Text):
-        return "".join(part if isinstance(part, str) else f"${{{shown(part)}}}" for part in value.parts)
-    if isinstance(value, Unknown):
-        return "known when deployed"
-    return value if isinstance(value, str) else json.dumps(value, default=shown)

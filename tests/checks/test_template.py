@@ -3,8 +3,10 @@
 import pytest
 
 from stacks.checks.assembly import Arguments, production_by_name
-from stacks.checks.template import Template, Templates
-from stacks.checks.values import Attribute, Text, Unknown, mentions, number, shown, truth, within
+from stacks.checks.references import mentions, shown
+from stacks.checks.template import Attribute, Template
+from stacks.checks.templates import Templates
+from stacks.checks.values import Text, Unknown, number, truth, within
 
 
 def template(body=None, **settings):
