@@ -10,6 +10,7 @@ from .template import Resource
 from .values import listed, number, within
 
 LIMITS = {"AWS::ApiGatewayV2::Integration": 30.0, "AWS::ApiGateway::Method": 29.0}
+LIMITS_OF_SAM = {"HttpApi": 30.0, "Api": 29.0}  # an event of a function, of which SAM makes the integration
 STAGES = ("AWS::ApiGatewayV2::Stage", "AWS::ApiGateway::Stage")
 ROUTES = ("AWS::ApiGatewayV2::Route", "AWS::ApiGateway::Method")
 
@@ -21,13 +22,14 @@ class Integration:
     resource: Resource
     function: Resource
     body: dict[str, Any]
+    limit: float
 
     @property
     def timeout(self) -> float | None:
         """Seconds until the API gives up; None when that cannot be known."""
         value = self.body.get("TimeoutInMillis")
         found = number(value)
-        return LIMITS[self.resource.type] if value is None else None if found is None else found / 1000
+        return self.limit if value is None else None if found is None else found / 1000
 
     @property
     def is_asynchronous(self) -> bool:
@@ -45,7 +47,13 @@ def integrations(stage: Stage) -> Iterator[Integration]:
             continue
         function = stage.function_of(body.get("IntegrationUri" if is_http else "Uri"))
         if function is not None:
-            yield Integration(resource, function, body)
+            yield Integration(resource, function, body, LIMITS[resource.type])
+    for function in stage.of_type("AWS::Serverless::Function"):
+        events = function.get("Events")
+        for event in events.values() if isinstance(events, dict) else ():
+            body, limit = within(event, "Properties"), LIMITS_OF_SAM.get(str(within(event, "Type")))
+            if limit is not None and isinstance(body, dict):
+                yield Integration(function, function, body, limit)
 
 
 def _is_websocket(stage: Stage, resource: Resource) -> bool:
@@ -62,7 +70,8 @@ def api_of(stage: Stage, resource: Resource) -> Resource | None:
 
 def functions_behind(stage: Stage, api: Resource | None) -> list[Resource]:
     """The functions that an API calls."""
-    found = [each.function for each in integrations(stage) if api_of(stage, each.resource) is api]
+    made = [each for each in integrations(stage) if each.resource is not each.function]  # not by SAM, whose API is too
+    found = [each.function for each in made if api_of(stage, each.resource) is api]
     return list(dict.fromkeys(found))
 
 

@@ -3,6 +3,7 @@
 Sources: Amazon RDS User Guide, "DB instance classes" and "Quotas and constraints", read October 2026.
 """
 
+import re
 from typing import Any
 
 SIZES = {"micro": 1, "small": 2, "medium": 4, "large": 8, "xlarge": 16, "2xlarge": 32}  # of t3 and t4g
@@ -13,6 +14,7 @@ LARGEST_DEFAULT = 5000
 GIB_PER_ACU = 2
 MOST_WITH_LITTLE_MEMORY = 2000  # of Aurora Serverless, whose minimum is 0 or 0.5 ACU
 GIB, MIB = 2**30, 2**20
+FORMULA = re.compile(r"(LEAST\()?\{DBInstanceClassMemory/(?P<divisor>\d+)\}(?(1),\s*(?P<most>\d+)\))")
 
 
 def memory_gib(instance_class: Any) -> float | None:
@@ -34,8 +36,20 @@ def default_max_connections(gib: float) -> int:
 
     DBInstanceClassMemory is what the system and RDS leave; the fit is of the numbers that AWS publishes by memory.
     """
-    usable = gib * GIB - (203 + 63.5 * gib) * MIB
-    return min(LARGEST_DEFAULT, int(usable / BYTES_PER_CONNECTION))
+    return min(LARGEST_DEFAULT, int(_usable(gib) / BYTES_PER_CONNECTION))
+
+
+def _usable(gib: float) -> float:
+    return gib * GIB - (203 + 63.5 * gib) * MIB
+
+
+def by_formula(formula: Any, gib: float | None) -> int | None:
+    """What a formula such as LEAST({DBInstanceClassMemory/12582880},5000) comes to; None for one that is another."""
+    found = FORMULA.fullmatch(formula) if isinstance(formula, str) else None
+    if found is None or gib is None or not int(found["divisor"]):
+        return None
+    connections = int(_usable(gib) / int(found["divisor"]))
+    return min(connections, int(found["most"])) if found["most"] else connections
 
 
 def most_connections(gib: float) -> int:

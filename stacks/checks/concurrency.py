@@ -51,10 +51,13 @@ def _concurrency_is_not_zero(stage: Stage) -> Iterator[Finding]:
 def _provisioned_fits_reserved(stage: Stage) -> Iterator[Finding]:
     for function in stage.functions:
         reserved = number(function.get(RESERVED))
-        published = [
-            each
-            for each in stage.of_type("AWS::Lambda::Version", "AWS::Lambda::Alias")
-            if stage.function_of(each.get("FunctionName")) is function
+        published = [  # SAM's function makes an alias of its own
+            function,
+            *(
+                each
+                for each in stage.of_type("AWS::Lambda::Version", "AWS::Lambda::Alias")
+                if stage.function_of(each.get("FunctionName")) is function
+            ),
         ]
         path = "ProvisionedConcurrencyConfig.ProvisionedConcurrentExecutions"
         found = [(each, number(each.get(*path.split(".")))) for each in published]
@@ -97,7 +100,7 @@ def _snapstart_can_work(stage: Stage) -> Iterator[Finding]:
         wrong = [
             "no version is published" if not versions and function.type == "AWS::Lambda::Function" else "",
             "provisioned concurrency"
-            if any(each.get("ProvisionedConcurrencyConfig") is not None for each in (*versions, *aliases))
+            if any(each.get("ProvisionedConcurrencyConfig") is not None for each in (function, *versions, *aliases))
             else "",
             "a file system" if function.get("FileSystemConfigs") else "",
             f"{tmp:.10g} MB of /tmp" if tmp is not None and tmp > LARGEST_TMP else "",

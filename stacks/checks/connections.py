@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from .classes import GIB_PER_ACU, MOST_WITH_LITTLE_MEMORY, default_max_connections, memory_gib
+from .classes import GIB_PER_ACU, MOST_WITH_LITTLE_MEMORY, by_formula, default_max_connections, memory_gib
 from .references import mentioned
 from .servers import is_postgres
 from .stage import Stage
@@ -21,15 +21,21 @@ def max_connections(stage: Stage, database: Resource) -> tuple[int, str] | None:
     if not is_postgres(database):
         return None
     instances = [database, *stage.members_of(database)]
-    by_hand = [value for each in instances if (value := stage.parameter(each, "max_connections")) is not None]
-    if by_hand:
-        found = number(by_hand[0])
-        return (int(found), f"max_connections={int(found)}") if found is not None else None
+    if any(stage.parameter(each, "max_connections") is not None for each in instances):
+        found = next((found for each in instances if (found := max_connections_by_hand(stage, each)) is not None), None)
+        return None if found is None else (found, f"max_connections={found}")
     if any(_has_foreign_group(each) for each in instances):
         return None
     sizes = [_by_memory(database, each) for each in instances if _class_of(each) is not None]
     known = [size for size in sizes if size is not None]
     return min(known) if known and len(known) == len(sizes) else None
+
+
+def max_connections_by_hand(stage: Stage, database: Resource) -> int | None:
+    """What a parameter group says, as a number or by a formula of the memory; None when that cannot be known."""
+    value = stage.parameter(database, "max_connections")
+    found = number(value)
+    return by_formula(value, memory_gib(_class_of(database))) if found is None else int(found)
 
 
 def _class_of(instance: Resource) -> object:

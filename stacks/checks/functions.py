@@ -147,6 +147,8 @@ def _asynchronous_callers(stage: Stage) -> Iterator[tuple[Resource, Any]]:
             yield each, each.get("Endpoint")
     for each in stage.of_type("AWS::Scheduler::Schedule"):
         yield each, each.get("Target", "Arn")
+    for each in stage.of_type("AWS::Logs::SubscriptionFilter"):
+        yield each, each.get("DestinationArn")
     for each in stage.of_type("AWS::S3::Bucket", "Custom::S3BucketNotifications"):
         yield each, each.get("NotificationConfiguration", "LambdaConfigurations")
         yield each, each.get("NotificationConfiguration", "LambdaFunctionConfigurations")
@@ -192,3 +194,6 @@ def _urls_ask_who_calls(stage: Stage) -> Iterator[Finding]:
     for url in stage.of_type("AWS::Lambda::Url"):
         if url.get("AuthType") == "NONE":
             yield Finding(url, "AuthType", shown(url.get("AuthType")))
+    for function in stage.of_type("AWS::Serverless::Function"):
+        if function.get("FunctionUrlConfig", "AuthType") == "NONE":
+            yield Finding(function, "FunctionUrlConfig.AuthType", "NONE")

@@ -3,6 +3,7 @@
 import re
 from typing import Any
 
+from .template import PARAMETER_STORE
 from .values import Text, Unknown
 
 PASSWORD_NAME = re.compile(r"(PASSWORD|PASSWD|PASSPHRASE|(^|_)(PASS|PWD))$", re.IGNORECASE)
@@ -15,6 +16,7 @@ NO_PASSWORD = re.compile(
 )
 RESOLVED = re.compile(r"\{\{resolve:secretsmanager:(.*?)\}\}", re.DOTALL)
 SECURE_PARAMETER = "{{resolve:ssm-secure:"
+DYNAMIC_REFERENCE = "a dynamic reference to a password"
 
 
 def password_in(name: str, value: Any) -> str | None:
@@ -22,7 +24,7 @@ def password_in(name: str, value: Any) -> str | None:
     text = _text(value)
     resolved = [_field(each) for each in RESOLVED.findall(text)]
     if any(field in ("password", "") for field in resolved) or SECURE_PARAMETER in text:
-        return "a dynamic reference to a password"
+        return DYNAMIC_REFERENCE
     if CREDENTIALS_IN_URL.match(text):
         return "a URL with a password"
     if PASSWORD_IN_CONNECTION_STRING.search(text):
@@ -30,7 +32,8 @@ def password_in(name: str, value: Any) -> str | None:
     if not PASSWORD_NAME.search(name):
         return None
     if isinstance(value, Unknown):
-        return "a parameter with NoEcho" if value.is_secret else None
+        is_resolved = value.key.startswith(PARAMETER_STORE)
+        return "a parameter with NoEcho" if value.is_secret else DYNAMIC_REFERENCE if is_resolved else None
     is_one = isinstance(value, str) and value and not resolved and not NO_PASSWORD.match(value)
     return "a password in plain text" if is_one else None
 

@@ -2,20 +2,20 @@
 
 from collections.abc import Iterator
 
+from .alarms import PINNED, is_watched
 from .classes import memory_gib, most_connections
-from .connections import environments, is_isolated_by_tenant, is_managed, max_connections
+from .connections import environments, is_isolated_by_tenant, is_managed, max_connections, max_connections_by_hand
 from .references import shown
 from .rule import Finding, Severity, rule
 from .servers import Proxy
 from .stage import Stage
 from .template import Resource
-from .values import Unknown, listed, number, within
+from .values import number
 
 CONNECTION_CONSIDERATIONS = 'Amazon RDS User Guide, "RDS Proxy connection considerations"'
 BEST_PRACTICES = 'Amazon RDS User Guide, "Best practices for RDS Proxy"'
 API = "RDS API Reference, ConnectionPoolConfiguration"
 POOL = "ConnectionPoolConfigurationInfo"
-PINNED = "DatabaseConnectionsCurrentlySessionPinned"
 NO_ROLE_CAN_USE = 5  # superuser_reserved_connections (3) and RDS's own (2)
 ADMINISTRATORS = 10  # slots for migrations 2, humans 3, monitoring 2, rotation 1, spare 2
 ALLOWED_MAX_CONNECTIONS = (6, 262143)
@@ -134,7 +134,7 @@ def _percent_is_not_too_low(stage: Stage) -> Iterator[Finding]:
 def _multiplexing_is_watched(stage: Stage) -> Iterator[Finding]:
     for proxy in stage.proxies:
         pool, clients = pool_and_clients(stage, proxy)
-        if pool is not None and clients is not None and clients > pool and not alarms_on_pinning(stage):
+        if pool is not None and clients is not None and clients > pool and not is_watched(stage, proxy):
             yield _at(proxy, "MaxConnectionsPercent", f"a pool of {pool} for {clients} functions at once, and no alarm")
 
 
@@ -145,16 +145,6 @@ def pool_and_clients(stage: Stage, proxy: Proxy) -> tuple[int | None, int | None
     is_known = known is not None and percent is not None and 1 <= percent <= 100
     pool = int(known[0] * percent / 100) if is_known and known and percent else None
     return pool, environments(stage.users_of(proxy.resource))
-
-
-def alarms_on_pinning(stage: Stage) -> bool:
-    """Whether any alarm of the stage is about pinned sessions, or may be."""
-    alarms = stage.of_type("AWS::CloudWatch::Alarm")
-    queries = [query for each in alarms for query in listed(each.get("Metrics"))]
-    names = [each.get("MetricName") for each in alarms]
-    names += [within(query, "MetricStat", "Metric", "MetricName") for query in queries]
-    names += [within(query, "Expression") for query in queries]
-    return any(isinstance(each, Unknown) or PINNED in shown(each) for each in names)
 
 
 @rule(
@@ -230,7 +220,7 @@ def _max_connections_fit_the_class(stage: Stage) -> Iterator[Finding]:
     for database in stage.databases:
         if database.get("Engine") != "postgres":
             continue
-        most, gib = number(stage.parameter(database, "max_connections")), memory_gib(database.get("DBInstanceClass"))
+        most, gib = max_connections_by_hand(stage, database), memory_gib(database.get("DBInstanceClass"))
         group = next(iter(stage.parameter_groups(database)), database)
         if most is not None and not low <= most <= high:
             yield Finding(group, "Parameters.max_connections", f"{most:.10g}")

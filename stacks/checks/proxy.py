@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 
-from .pool import PINNED, alarms_on_pinning
+from .alarms import PINNED, is_watched
 from .rule import Finding, Severity, rule
 from .stage import Stage
 from .template import Resource
@@ -74,5 +74,6 @@ def _statements_are_not_logged(stage: Stage) -> Iterator[Finding]:
     source='Amazon RDS User Guide, "Monitoring RDS Proxy metrics with Amazon CloudWatch"',
 )
 def _pinning_is_watched(stage: Stage) -> Iterator[Finding]:
-    for proxy in [] if alarms_on_pinning(stage) else stage.proxies:
-        yield Finding(proxy.resource, "", f"no alarm on {PINNED}")
+    for proxy in stage.proxies:
+        if not is_watched(stage, proxy):
+            yield Finding(proxy.resource, "", f"no alarm on {PINNED}")

@@ -201,7 +201,7 @@ def service_of(endpoint: Resource) -> str | None:
     """The last word of an endpoint's service name, such as secretsmanager; None when it cannot be known."""
     name = endpoint.get("ServiceName")
     text = name if isinstance(name, str) else name.literal if isinstance(name, Text) else ""
-    return text.rpartition(".")[2].removesuffix("-fips") or None
+    return text.rpartition(".")[2].removesuffix("-fips").removesuffix("-smtp") or None
 
 
 def resource_of(value: Any) -> Resource | None:

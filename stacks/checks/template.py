@@ -15,6 +15,8 @@ from .values import Unknown, joined, truth, within
 
 Json = dict[str, Any]
 PARTITIONS = {"cn": "aws-cn"}  # and AWS's own names for the regions of governments, which no rule asks for
+PARAMETER_STORE = "{{resolve:ssm:"
+DYNAMIC = re.compile(r"(\{\{resolve:ssm:[^}]*\}\})")
 GENERIC_TOKEN = re.compile(r"\$\{([^}]+)\}")
 
 
@@ -58,6 +60,9 @@ class Template:
         """A value of the template without intrinsic functions; AWS::NoValue is None, and left out of collections."""
         if isinstance(value, list):
             return [each for each in map(self.resolve, value) if each is not None]
+        if isinstance(value, str) and PARAMETER_STORE in value:
+            pieces = DYNAMIC.split(value)
+            return joined(Unknown(each) if index % 2 else each for index, each in enumerate(pieces))
         if not isinstance(value, dict):
             return value
         if len(value) == 1:

@@ -361,3 +361,10 @@ def rotated_master(it):
     it.instance.secret.add_rotation_schedule(
         "Rotation", hosted_rotation=secretsmanager.HostedRotation.postgre_sql_single_user()
     )
+
+
+def function_of_sam(stack, **properties):
+    """A function as SAM writes it, of which it makes the role, the alias and the API."""
+    stack.add_transform("AWS::Serverless-2016-10-31")
+    given = {"InlineCode": "...", "Handler": "index.handler", "Runtime": "python3.13"}
+    return CfnResource(stack, "Function", type="AWS::Serverless::Function", properties={**given, **properties})

@@ -4,7 +4,19 @@ from aws_cdk import aws_lambda_event_sources as sources
 from aws_cdk import aws_sqs as sqs
 
 from ..cases import wrong
-from ..service import PORT, USER, alarmed, direct, function, group, http_api, managed_instances, resource, service
+from ..service import (
+    PORT,
+    USER,
+    alarmed,
+    direct,
+    function,
+    function_of_sam,
+    group,
+    http_api,
+    managed_instances,
+    resource,
+    service,
+)
 
 
 @wrong("B03")
@@ -117,3 +129,14 @@ def more_invocations_of_managed_instances_than_connections(stage):
 def environments_of_every_tenant_at_the_database(stage):
     it = direct(stage)
     resource(it.function).add_property_override("TenancyConfig", {"TenantIsolationMode": "PER_TENANT"})
+
+
+@wrong("B05")
+def more_provisioned_than_reserved_by_sam(stage):
+    provisioned = {"ProvisionedConcurrentExecutions": 20}
+    function_of_sam(
+        Stack(stage, "Stack"),
+        ReservedConcurrentExecutions=10,
+        AutoPublishAlias="live",
+        ProvisionedConcurrencyConfig=provisioned,
+    )

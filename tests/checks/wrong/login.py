@@ -1,6 +1,6 @@
 import json
 
-from aws_cdk import CfnParameter, CfnResource, SecretValue, Stack
+from aws_cdk import CfnParameter, SecretValue, Stack
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_secretsmanager as secretsmanager
 
@@ -11,6 +11,7 @@ from ..service import (
     application_secret,
     database_proxy,
     function,
+    function_of_sam,
     group,
     instance,
     network,
@@ -91,10 +92,7 @@ def a_function_that_logs_in_by_iam_as_the_user_of_the_proxys_secret(stage):
 @wrong("E09")
 def any_user_in_the_policies_of_a_function_of_sam(stage):
     statement = {"Effect": "Allow", "Action": "rds-db:connect", "Resource": "*"}
-    stack = Stack(stage, "Stack")
-    stack.add_transform("AWS::Serverless-2016-10-31")
-    properties = {"InlineCode": "...", "Runtime": "python3.13", "Policies": [{"Statement": [statement]}]}
-    CfnResource(stack, "Function", type="AWS::Serverless::Function", properties=properties)
+    function_of_sam(Stack(stage, "Stack"), Policies=[{"Statement": [statement]}])
 
 
 @wrong("E15")
@@ -115,6 +113,12 @@ def a_secure_parameter_in_a_connection_string(stage):
     it = service(stage)
     password = SecretValue.ssm_secure("/projects/password", "1").unsafe_unwrap()
     it.function.add_environment("DSN", f"host={it.proxy.endpoint} user={USER} password={password}")
+
+
+@wrong("E15")
+def a_password_from_parameter_store(stage):
+    it = service(stage)
+    it.function.add_environment("DB_PASSWORD", "{{resolve:ssm:/projects/password}}")
 
 
 @wrong("E19")

@@ -11,6 +11,7 @@ from ..service import (
     database_proxy,
     direct,
     group,
+    pinning_alarm,
     resource,
     service,
     target_group,
@@ -157,3 +158,23 @@ def more_functions_than_connections_of_aurora_serverless(stage):
     database = Stack.of(cluster).node.find_child("DatabaseGroup")
     for client in clients_of_aurora(cluster, cluster.cluster_endpoint.hostname, reserved=400, port_of=database):
         cluster.grant_connect(client, USER)
+
+
+@wrong("A04")
+def a_pool_of_what_a_formula_gives(stage):
+    """About 69 connections, of which 85 % leaves five."""
+    few = "LEAST({DBInstanceClassMemory/230000000},5000)"
+    service(stage, database={"parameters": {"max_connections": few}})
+
+
+@wrong("A07", "warning")
+def an_alarm_of_the_other_proxy(stage):
+    database = {"parameters": {"max_connections": "100"}}
+    it = service(stage, stack=Stack(stage, "First"), database=database)
+    pinning_alarm(it.stack, it.proxy)
+    service(stage, stack=Stack(stage, "Second"), database=database, client={"reserved_concurrent_executions": 200})
+
+
+@wrong("A13")
+def a_connection_for_every_mebibyte(stage):
+    service(stage, database={"parameters": {"max_connections": "{DBInstanceClassMemory/1048576}"}})

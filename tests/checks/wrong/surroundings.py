@@ -9,13 +9,15 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kinesis as kinesis
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_lambda_event_sources as sources
+from aws_cdk import aws_logs as logs
 from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_s3_notifications as notifications
 from aws_cdk import aws_sns as sns
 from aws_cdk import aws_sns_subscriptions as subscriptions
+from aws_cdk.aws_logs_destinations import LambdaDestination
 
 from ..cases import wrong
-from ..service import alarmed, direct, http_api, pinning_alarm, resource, service
+from ..service import alarmed, direct, function_of_sam, http_api, pinning_alarm, resource, service
 
 NEVER_OVER = dynamodb.Billing.on_demand(max_read_request_units=100, max_write_request_units=100)
 RESTORABLE = dynamodb.PointInTimeRecoverySpecification(point_in_time_recovery_enabled=True)
@@ -203,3 +205,24 @@ def a_production_route_for_everybody(stage):
 def an_api_without_a_log(stage):
     it = service(stage)
     http_api(it.stack, it.function, logged=False)
+
+
+@wrong("H06", "warning")
+def a_url_of_sam_for_everybody(stage):
+    function_of_sam(Stack(stage, "Stack"), FunctionUrlConfig={"AuthType": "NONE"})
+
+
+@wrong("G04", "warning", environment="prod")
+def one_of_two_proxies_is_watched(stage):
+    """The alarm names one of them."""
+    alarmed(service(stage, stack=Stack(stage, "First")))
+    service(stage, stack=Stack(stage, "Second"))
+
+
+@wrong("H05", "warning")
+def a_subscription_to_logs_without_a_place_for_failures(stage):
+    it = service(stage)
+    source = logs.LogGroup(it.stack, "Source", retention=logs.RetentionDays.ONE_DAY)
+    source.add_subscription_filter(
+        "Filter", destination=LambdaDestination(it.function), filter_pattern=logs.FilterPattern.all_events()
+    )

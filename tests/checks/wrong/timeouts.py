@@ -1,7 +1,7 @@
-from aws_cdk import Duration
+from aws_cdk import Duration, Stack
 
 from ..cases import wrong
-from ..service import direct, http_api, pinning_alarm, resource, rest_api, service, target_group
+from ..service import direct, function_of_sam, http_api, pinning_alarm, resource, rest_api, service, target_group
 
 
 @wrong("C01")
@@ -85,3 +85,10 @@ def two_minutes_behind_an_api(stage):
     api = rest_api(it)
     method = api.root.node.find_child("GET")
     resource(method).add_property_override("Integration.TimeoutInMillis", 150000)
+
+
+@wrong("C04", "warning")
+def a_function_that_outlives_the_api_of_its_event(stage):
+    """It is no user of a database, so this is not the pool's concern."""
+    event = {"Type": "HttpApi", "Properties": {"Path": "/projects", "Method": "get"}}
+    function_of_sam(Stack(stage, "Stack"), Timeout=40, Events={"Get": event})
