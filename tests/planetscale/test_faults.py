@@ -239,7 +239,7 @@ def test_a_secret_that_is_absent_or_of_no_use_is_a_503_until_it_is_mended(databa
         "mysql://user:confidential@127.0.0.1": "no database",
         '{"username": "application", "password": "confidential"}': "no URL",
     }
-    with environment(database, tmp_path) as cold:
+    with environment(database, tmp_path, DB_DEADLINE_SECONDS="1.5") as cold:
         cold.wait_until_ready()
         assert get(Service(cold)) == (503, "1")
         for value in bad:
