@@ -184,7 +184,8 @@ def test_a_rotation_begins_when_all_that_it_needs_is_there(data, environment):
 def test_a_failed_rotation_is_seen(data, environment):
     alarms = [each["Properties"] for each in of_type(data, "AWS::CloudWatch::Alarm").values()]
     (alarm,) = [each for each in alarms if "Rotat" in str(each["Dimensions"])]
-    assert (alarm["MetricName"], alarm["Threshold"]) == ("Errors", 1)
+    assert (alarm["MetricName"], alarm["Threshold"]) == ("Errors", 0)
+    assert alarm["ComparisonOperator"] == "GreaterThanThreshold"
 
 
 def test_the_pool_is_what_the_environment_says(proxy, target_group, environment):
