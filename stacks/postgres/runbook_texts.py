@@ -91,8 +91,8 @@ borrow timeout. The function answers 503 at its deadline, and connects again by 
 
 1. `aws rds describe-events --source-type db-instance --source-identifier …` says why.
 2. The functions need nothing. Errors 57P01, 08006 and 25006 stop when the new primary is there.
-3. If 25006 stays, clients hold connections to the old primary. The function replaces them by itself after
-   `connection_max_age_seconds`; at once, by a change of its configuration, as under [pinning](#pinning).
+3. The function opens a new connection after each 25006. If 25006 stays, the proxy still leads to the old primary: see
+   `aws rds describe-db-proxy-targets --db-proxy-name …`.
 4. Practise it: `aws rds reboot-db-instance --force-failover --db-instance-identifier …`.
 """,
     "Rotation": """
