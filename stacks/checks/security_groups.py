@@ -173,14 +173,14 @@ def _proxy_port_is_open(stage: Stage) -> Iterator[Finding]:
             ):
                 value = f"{function.id} may not reach {proxy.resource.id} on {port}, but on another port"
                 yield Finding(function, "VpcConfig.SecurityGroupIds", value)
-            for name, told in _told_ports(function) if stage.hosts(function) == {proxy.resource} else ():
+            for name, told in _told_ports(stage, function) if stage.hosts(function) == {proxy.resource} else ():
                 if told not in (port, None):
                     value = f"{told}, and {proxy.resource.id} listens on {port}"
                     yield Finding(function, f"Environment.Variables.{name}", value)
 
 
-def _told_ports(function: Resource) -> Iterator[tuple[str, int | None]]:
-    """The ports that a function's environment says: in a variable for the database's, or in a URL after the host."""
+def _told_ports(stage: Stage, function: Resource) -> Iterator[tuple[str, int | None]]:
+    """The ports that a function's environment says: by the name of a variable, or in a URL after a proxy's host."""
     variables = function.get("Environment", "Variables")
     for name, value in variables.items() if isinstance(variables, dict) else ():
         if PORT_NAME.fullmatch(name):
@@ -189,7 +189,7 @@ def _told_ports(function: Resource) -> Iterator[tuple[str, int | None]]:
             yield name, port_of(server) if server is not None else None if found is None else int(found)
         for host, after in pairwise(value.parts if isinstance(value, Text) else ()):
             match = PORT_IN_URL.match(after) if isinstance(host, Attribute) and isinstance(after, str) else None
-            if match and "Endpoint" in host.name:
+            if match and stage.server_of(host) is not None and "Endpoint" in host.name:
                 yield name, int(match[1])
 
 

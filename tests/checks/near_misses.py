@@ -24,6 +24,7 @@ from .service import (
     direct,
     function,
     group,
+    http_api,
     instance,
     network,
     resource,
@@ -119,6 +120,7 @@ def ports_that_the_environment_tells(stage):
     it.function.add_environment("DB_PORT", Token.as_string(it.instance.instance_endpoint.port))
     it.function.add_environment("REDIS_PORT", "6379")
     it.function.add_environment("PORT", "8080")
+    it.function.add_environment("CALLBACK", f"{http_api(it.stack, it.function).api_endpoint}:8443/done")
 
 
 @right
