@@ -17,6 +17,8 @@ from stacks.function import Function, VpcConfig
 from stacks.metrics import Dimensions, Metrics
 from stacks.notifications import Notifications
 
+FUNCTION = "Projects"  # its log group has this name, and so another one once it is deployed is another log group
+
 
 @dataclass(frozen=True, kw_only=True)
 class Behind:
@@ -50,7 +52,7 @@ class Service(Stack):
         environment, api = self._environment, self._environment.api
         self.handler = Function(
             self,
-            "Projects",  # frozen: its log group has this name, and holds state
+            FUNCTION,
             handler="lambda_src.handler.handler",
             description="Answers every request of the API",
             memory_mb=api.memory_mb,

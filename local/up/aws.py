@@ -85,7 +85,7 @@ class Account:
     def function_variables(self) -> dict[str, str]:
         """The environment variables of the deployed function that answers the API."""
         functions = self.client("lambda").list_functions()["Functions"]
-        name = f"{self.prefix}-service-Projects"  # what CloudFormation makes of its place in the stack
+        name = f"{self.prefix}-service-"  # the one function of this stack; CloudFormation makes the rest of its name
         found = [each for each in functions if each["FunctionName"].startswith(name)]
         if not found:
             raise StepFailed("the service is not deployed yet: `make up` deploys it")

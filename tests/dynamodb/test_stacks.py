@@ -21,7 +21,7 @@ from tests.conftest import ROOT
 from tests.dynamodb import fixtures as local
 from tests.dynamodb.example import EXAMPLE as OPTION
 from tests.infrastructure import snapshots
-from tests.infrastructure.synthesis import FIXED, of_type, only, synthesize, templates
+from tests.infrastructure.synthesis import FIXED, function_and_role, of_type, only, synthesize, templates
 from tests.infrastructure.table_changes import refused_changes
 from tests.infrastructure.test_database import policy_of
 
@@ -125,7 +125,7 @@ def test_the_table_is_encrypted_with_the_key_that_is_asked_for(tmp_path, encrypt
 
 
 def test_the_function_may_do_five_things_with_the_table_and_query_its_indexes(service):
-    statements = [each for each in policy_of(service, "ProjectsRole428A2C1A") if "dynamodb:" in json.dumps(each)]
+    statements = [each for each in policy_of(service, function_and_role(service)[1]) if "dynamodb:" in json.dumps(each)]
     table, indexes = sorted(
         statements, key=lambda each: -len(each["Action"]) if isinstance(each["Action"], list) else 0
     )

@@ -12,6 +12,7 @@ from tests.conftest import ROOT, free_port
 from tests.copies import (
     Block,
     blocks,
+    broken_imports,
     broken_links,
     commands,
     copy_of_template,
@@ -24,7 +25,16 @@ from tests.copies import (
 
 PAGE = ROOT / "docs" / "fork.md"
 # `make test` is this test's own, and minutes long: what a fork of its own name and resource could break, stands for it.
-TESTS = ["tests/contract/test_notes.py", "tests/contract/test_openapi.py", "tests/infrastructure/test_api.py"]
+# What asks the resource without deploying it, and what looks for routes, paths and links; then it is deployed.
+TESTS = """
+    tests/notes tests/contract tests/runtime/test_cold_start.py tests/runtime/test_faults.py
+    tests/runtime/test_layers.py tests/runtime/test_migrations.py tests/runtime/test_round_trips.py
+    tests/infrastructure/test_api.py tests/infrastructure/test_commands.py tests/infrastructure/test_functions.py
+    tests/infrastructure/test_logical_ids.py tests/infrastructure/test_snapshots.py
+"""
+DEPLOYED = "tests/rehearsal/test_local_run.py tests/rehearsal/test_spike_and_drill.py"
+PYTEST = "python -m pytest -q --numprocesses 2 --dist loadscope --no-loadscope-reorder"
+MAKE_TEST = f"{PYTEST} {' '.join(TESTS.split())} && {PYTEST} {DEPLOYED} -k 'a_row or curl or loses or shows'"
 OTHER_WORDS = {"acme-billing": "corner-shop", "Acme billing": "Corner shop", "note": "ticket", "Note": "Ticket"}
 # Where the service's own name must not stand; "headroom:J06" and Headroom are the template's.
 CODE = (
@@ -105,6 +115,12 @@ OF_ENVIRONMENTS = """
     tests/infrastructure/test_options.py tests/infrastructure/test_snapshots.py tests/checks/test_environments.py
     tests/ci/test_environments.py tests/runtime/test_rds_authorities.py
 """
+SAMPLE = re.compile(r"\b[Pp]rojects\b|\bTABLE project\b")
+# What is about the template and its first release, or has the sample as one example of many.
+OF_THE_TEMPLATE = """
+    README.md CHANGELOG.md docs/fork.md docs/decisions/ docs/benchmarks.md docs/migrations.md
+    tests/fork/ tests/checks/ tests/rehearsal/test_the_end.py
+"""
 OLD_NAME = re.compile(r"""headroom[-_/]|["']headroom["']""")
 
 
@@ -128,12 +144,8 @@ class Fork:
         return text
 
     def follow(self, title):
-        """Do what a section says."""
-        self.carry_out(section(self.text(), title))
-
-    def carry_out(self, text):
-        """Write its files, apply its changes, run its commands."""
-        for block in blocks(text):
+        """Do what a section says: write its files, apply its changes, run its commands."""
+        for block in blocks(section(self.text(), title)):
             if block.path:
                 file = self.directory / block.path
                 file.parent.mkdir(parents=True, exist_ok=True)
@@ -158,15 +170,7 @@ class Fork:
     def stands_for(self, command):
         if command == "make runbook snapshot" and self.words:
             return "true"  # once is enough: it takes seconds, and shows nothing of the words
-        return (
-            command if command != "make test" else f"python -m pytest -q -k 'notes or route' {' '.join(self.tests())}"
-        )
-
-    def tests(self):
-        found = " ".join(TESTS)
-        for ours, theirs in self.words.items():
-            found = found.replace(ours, theirs)
-        return found.split()
+        return command if command != "make test" else MAKE_TEST
 
     def delete_every_option(self):
         before = files(self.directory)
@@ -192,14 +196,30 @@ def old_names(directory):
     ]
 
 
+def of_the_sample(directory):
+    """The lines that still name the sample."""
+    return [
+        f"{name}: {line.strip()}"
+        for name in sorted(files(directory))
+        if not name.startswith(tuple(OF_THE_TEMPLATE.split()))
+        for line in (directory / name).read_text(errors="replace").splitlines()
+        if SAMPLE.search(line)
+    ]
+
+
 @pytest.mark.parametrize("fork", [{}], indirect=True)
 def test_the_page_leads_from_a_copy_to_a_deployed_service_of_ones_own(fork):
     fork.follow("Name it")
     fork.follow("Choose a database for each environment")
     fork.delete_every_option()
     fork.follow("Write your own resource")
+    fork.follow("Delete the sample")
+    fork.follow("Bring it up to date")
     assert old_names(fork.directory) == []
+    assert of_the_sample(fork.directory) == []
     assert mentions(fork.directory, fork.deleted) == []
+    assert broken_imports(fork.directory) == []
+    run("python -m pytest -q --collect-only && python -m benchmarks --help", fork.directory)
     try:
         fork.follow("Test it, and run it here")
     finally:
@@ -212,8 +232,9 @@ def test_the_page_leads_from_a_copy_to_a_deployed_service_of_ones_own(fork):
 def test_the_page_holds_for_other_words(fork):
     fork.follow("Name it")
     fork.follow("Write your own resource")
+    fork.follow("Bring it up to date")
     run("ruff check . && ruff format --check .", fork.directory)
-    run(f"python -m pytest -q {fork.tests()[0]}", fork.directory)
+    run("python -m pytest -q tests/tickets", fork.directory)
     # With options that were kept: their stores do not know the resource, and are not asked about it.
     run("python -m pytest -q tests/contract/test_openapi.py -k 'dynamodb and tickets'", fork.directory)
 

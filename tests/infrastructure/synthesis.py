@@ -14,6 +14,7 @@ from stacks import options
 from stacks.deployment import DeploymentStage
 from stacks.environments import ENVIRONMENTS
 from stacks.runtime import Runtime
+from stacks.service import FUNCTION
 from stacks.stage import EnvironmentStage
 from tests import environments as samples
 
@@ -69,6 +70,13 @@ def only(template: Json, kind: str) -> Json:
     """The properties of the one resource of this type."""
     (resource,) = of_type(template, kind).values()
     return resource["Properties"]
+
+
+def function_and_role(template: Json, construct: str = FUNCTION) -> tuple[str, str]:
+    """The logical ids of a function, unless said otherwise the API's, and of its role."""
+    functions = of_type(template, "AWS::Lambda::Function")
+    (name,) = [each for each in functions if each.startswith(f"{construct}Function")]
+    return name, functions[name]["Properties"]["Role"]["Fn::GetAtt"][0]
 
 
 def acknowledged(app: App) -> set[tuple[str, str]]:

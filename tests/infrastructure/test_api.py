@@ -8,7 +8,7 @@ from aws_cdk.assertions import Template
 from lambda_src.routes import ROUTE_KEYS
 from stacks.stage import EnvironmentStage
 
-from .synthesis import FIXED, context, of_type, only
+from .synthesis import FIXED, context, function_and_role, of_type, only
 
 
 def test_the_api_has_exactly_the_routes_that_the_function_answers(service):
@@ -23,7 +23,7 @@ def test_every_route_has_the_iam_authoriser(service):
 
 def test_every_route_leads_to_the_function(service):
     integration = only(service, "AWS::ApiGatewayV2::Integration")
-    assert integration["IntegrationUri"] == {"Fn::GetAtt": ["ProjectsFunction7C107978", "Arn"]}
+    assert integration["IntegrationUri"] == {"Fn::GetAtt": [function_and_role(service)[0], "Arn"]}
     assert integration["PayloadFormatVersion"] == "2.0"
     (target,) = of_type(service, "AWS::ApiGatewayV2::Integration")
     for route in of_type(service, "AWS::ApiGatewayV2::Route").values():

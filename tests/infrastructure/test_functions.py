@@ -8,8 +8,9 @@ from lambda_src.migrations import handler as migrations
 from lambda_src.migrations.roles import MIGRATOR
 from lambda_src.rotation import handler as rotation
 from stacks.postgres.credentials import MIGRATOR_USER
+from stacks.service import FUNCTION
 
-from .synthesis import of_type, only
+from .synthesis import function_and_role, of_type, only
 from .test_database import policy_of
 
 INTERFACES = "ec2:CreateNetworkInterface"
@@ -70,7 +71,9 @@ def test_functions_trace_and_log_json_to_a_group_of_their_own(handler, migrate):
 
 
 def test_the_function_may_log_in_as_one_user_of_one_proxy(service, environment):
-    (statement,) = [each for each in policy_of(service, "ProjectsRole428A2C1A") if each["Action"] == "rds-db:connect"]
+    (statement,) = [
+        each for each in policy_of(service, function_and_role(service)[1]) if each["Action"] == "rds-db:connect"
+    ]
     assert statement["Effect"] == "Allow"
     expected = f"arn:aws:rds-db:{environment.region}:111122223333:dbuser:prx-0abc/application"
     assert resolve(statement["Resource"], environment.region) == expected
@@ -97,7 +100,9 @@ def resolve(value, region):
 
 
 def test_the_function_reads_no_secret(service):
-    actions = [action for each in policy_of(service, "ProjectsRole428A2C1A") for action in listed(each["Action"])]
+    actions = [
+        action for each in policy_of(service, function_and_role(service)[1]) for action in listed(each["Action"])
+    ]
     assert not [action for action in actions if action.startswith(("secretsmanager:", "ssm:", "kms:"))]
 
 
@@ -115,15 +120,11 @@ def test_roles_of_ours_have_no_managed_policy(data, service):
                 assert "ManagedPolicyArns" not in role["Properties"]
 
 
-@pytest.mark.parametrize(
-    ("stack", "role", "function"),
-    [
-        ("service", "ProjectsRole428A2C1A", "ProjectsFunction7C107978"),
-        ("data", "MigrationsMigrateRoleCD4F4782", "MigrationsMigrateFunction115DE370"),
-    ],
-)
-def test_code_cannot_use_what_lambda_needs_to_attach_it_to_the_vpc(synthesized, environment, stack, role, function):
-    statements = policy_of(synthesized[environment.name, stack], role)
+@pytest.mark.parametrize(("stack", "construct"), [("service", FUNCTION), ("data", "MigrationsMigrate")])
+def test_code_cannot_use_what_lambda_needs_to_attach_it_to_the_vpc(synthesized, environment, stack, construct):
+    template = synthesized[environment.name, stack]
+    function, role = function_and_role(template, construct)
+    statements = policy_of(template, role)
     allowed = next(each for each in statements if each["Effect"] == "Allow" and INTERFACES in each["Action"])
     (denied,) = [each for each in statements if each["Effect"] == "Deny"]
     assert {each for each in allowed["Action"] if each.startswith("ec2:")} <= set(denied["Action"])

@@ -17,6 +17,7 @@ from stacks.runbook import api_page, architecture, iam_page, indexes
 from stacks.runbook.figures import figures
 from stacks.runbook.markdown import filled
 from stacks.runbook.picture import picture
+from stacks.service import FUNCTION
 from tests.checks.suite import WRONG
 from tests.conftest import ROOT
 
@@ -59,11 +60,8 @@ def test_every_connection_that_a_security_group_allows_is_on_the_page(templates,
 
 def test_a_statement_says_whom_what_and_where(synthesized):
     page = iam_page.page("prod", {"service": synthesized["prod", "service"]})
-    assert re.search(
-        r"^\| `ProjectsRole` \| Allow \|  \| `rds-db:connect` \| `arn:aws:rds-db:[\w-]+:\${AWS::AccountId}:dbuser:",
-        page,
-        re.MULTILINE,
-    )
+    user = r"`arn:aws:rds-db:[\w-]+:\${AWS::AccountId}:dbuser:"
+    assert re.search(rf"^\| `{FUNCTION}Role` \| Allow \|  \| `rds-db:connect` \| {user}", page, re.MULTILINE)
 
 
 def test_every_log_group_is_in_the_list(templates, environment):

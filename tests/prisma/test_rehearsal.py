@@ -3,6 +3,7 @@
 import pytest
 
 from stacks.options.prisma.build import BUILD, ROOT, built
+from stacks.service import FUNCTION
 from tests.environments import SERVICE
 
 ON_PRISMA = 'api=replace(environments.DEV.api, runtime="prisma", connect_timeout_seconds=3, deadline_seconds=4)'
@@ -26,7 +27,7 @@ def on_prisma(shapes):
 
 def function(shapes):
     functions = shapes.client("lambda").list_functions()["Functions"]
-    (found,) = [each for each in functions if each["FunctionName"].startswith(f"{SERVICE}-dev-service-Projects")]
+    (found,) = [each for each in functions if each["FunctionName"].startswith(f"{SERVICE}-dev-service-{FUNCTION}")]
     return found
 
 

@@ -9,6 +9,7 @@ from aws_cdk import App, Stack
 from stacks.external.budget import ProviderPool
 from stacks.options.prisma import Accelerate, build
 from stacks.options.prisma.runtime import shipped
+from stacks.service import FUNCTION
 from stacks.stage import EnvironmentStage
 from tests.environments import DEV
 from tests.infrastructure.synthesis import acknowledged, of_type, only, synthesize, templates
@@ -85,7 +86,7 @@ def test_prisma_is_the_only_difference_to_the_environment_in_python(synthesized,
 
 
 def test_a_function_on_node_acknowledges_nothing_about_a_version_of_python(app):
-    at_functions = {rule for path, rule in acknowledged(app) if path.endswith("Service/Projects/Function")}
+    at_functions = {rule for path, rule in acknowledged(app) if path.endswith(f"Service/{FUNCTION}/Function")}
     assert at_functions == {"Serverless::Serverless-LambdaDLQ"}
 
 

@@ -17,7 +17,6 @@ FOLDERS = ("lambda_src", "stacks", "local", "benchmarks", *(f"tests/{folder}" fo
 EDITED = {"lambda_src/routes.py", "local/resource.py", "stacks/api.py", "stacks/config.py"}
 # Another name would replace the database and the function's log group; the first release is as it was.
 FROZEN = {
-    "local/up/aws.py",
     "stacks/postgres/database.py",
     "stacks/service.py",
     "tests/rehearsal/test_the_end.py",

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 import psycopg
 import pytest
 
+from stacks.service import FUNCTION
 from tests.environments import PROD
 from tests.rehearsal.shapes import wait_until
 
@@ -63,9 +64,9 @@ def listed(value):
 def test_without_its_grant_the_functions_role_does_not_get_into_the_proxy(shapes, name):
     assert shapes.request(name, "GET", "/health")[0] == 200
     found = shapes.resources(name, "service", "AWS::IAM::Role")
-    (role,) = [physical for logical, physical in found.items() if logical.startswith("ProjectsRole")]
+    (role,) = [physical for logical, physical in found.items() if logical.startswith(f"{FUNCTION}Role")]
     with (
-        without(shapes, name, "service", "ProjectsRole", "rds-db:connect"),
+        without(shapes, name, "service", f"{FUNCTION}Role", "rds-db:connect"),
         pytest.raises(psycopg.OperationalError, match="IAM authentication failed for the role application"),
     ):
         shapes.log_in_to_the_proxy(name, role)

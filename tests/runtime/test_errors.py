@@ -102,8 +102,9 @@ def test_a_deadlock_is_tried_again(server, database, other):
     in_order = "SELECT who FROM quarrel ORDER BY who FOR UPDATE"
     both = f"UPDATE quarrel SET word = 'ours' WHERE who IN ({in_order}) RETURNING word"
     with as_superuser(server) as connection:
-        # Long enough for the other to wait too; ours looks for the deadlock first, as it waited first.
-        connection.execute("ALTER SYSTEM SET deadlock_timeout = '300ms'")
+        # Long enough for the other to wait too, and below statement_timeout. Ours looks for the deadlock first, as it
+        # waited first.
+        connection.execute("ALTER SYSTEM SET deadlock_timeout = '700ms'")
         connection.execute("SELECT pg_reload_conf()")
         answers = []
         with other.transaction():
