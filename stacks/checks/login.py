@@ -79,7 +79,7 @@ def _stranger(stage: Stage, proxy: Proxy, function: Resource, users: set[str | N
     allowed = ", ".join(sorted(map(str, users)))
     if None not in known and not known & users:
         return f"{CONNECT} as {allowed}, and {proxy.resource.id} has no login of that user"
-    told = _told_user(function) if stage.hosts(function) == {proxy.resource} else None
+    told = _told_user(function) if stage.only_host(function) is proxy.resource else None
     return None if told is None or told in users else f"{CONNECT} as {allowed}, and its environment says {told}"
 
 

@@ -121,7 +121,7 @@ def _is_its_own_call(stage: Stage, function: Resource, statement: Statement) -> 
     configured = [
         each
         for each in stage.of_type("AWS::Lambda::EventInvokeConfig", "AWS::Lambda::EventSourceMapping")
-        if stage.function_of(each.get("FunctionName")) is function
+        if stage.function_of(each.get("FunctionName")) in (function, None)
     ]
     sent = [function.get("DeadLetterConfig"), *(each.get("DestinationConfig") for each in configured)]
     return "*" not in statement.actions and not any(_mentions_same(statement.resources, each) for each in sent)
@@ -130,9 +130,15 @@ def _is_its_own_call(stage: Stage, function: Resource, statement: Statement) -> 
 def _mentions_same(resources: list[Any], destination: Any) -> bool:
     theirs = {each.resource for each in mentioned(destination)}
     named = {shown(each) for each in resources if isinstance(each, str | Text)}
-    return any(each.resource in theirs for each in mentioned(resources)) or any(
-        each in shown(destination) for each in named - {"*"}
-    )
+    if _has_unknown(destination) or any(each.resource in theirs for each in mentioned(resources)):
+        return True
+    return any(each in shown(destination) for each in named - {"*"})
+
+
+def _has_unknown(value: Any) -> bool:
+    if isinstance(value, dict):
+        return any(map(_has_unknown, value.values()))
+    return isinstance(value, Unknown)
 
 
 def _closed_vpc(stage: Stage, subnets: list[Any] | None) -> Resource | None:

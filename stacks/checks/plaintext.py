@@ -7,6 +7,10 @@ from .template import PARAMETER_STORE
 from .values import Text, Unknown
 
 PASSWORD_NAME = re.compile(r"(PASSWORD|PASSWD|PASSPHRASE|(^|_)(PASS|PWD))$", re.IGNORECASE)
+ABOUT_A_LOGIN = re.compile(
+    r"PASS|PWD|SECRET|CREDENTIAL|TOKEN|KEY|AUTH|UR[LI]|DSN|CONN|HOST|ENDPOINT|D(ATA)?B(ASE)?|PG|POSTGRES|SQL|RDS|CONFIG",
+    re.IGNORECASE,
+)
 CREDENTIALS_IN_URL = re.compile(r"^[a-z][a-z0-9+.-]*://[^/@:\s]*:[^/@\s]+@", re.IGNORECASE)
 # as JDBC, libpq and ADO.NET write it; what is in braces is filled in when it is read
 PASSWORD_IN_CONNECTION_STRING = re.compile(r"(^|[?&;\s])(password|pwd)\s*=\s*[^&;\s\0{$<%]", re.IGNORECASE)
@@ -36,6 +40,13 @@ def password_in(name: str, value: Any) -> str | None:
         return "a parameter with NoEcho" if value.is_secret else DYNAMIC_REFERENCE if is_resolved else None
     is_one = isinstance(value, str) and value and not resolved and not NO_PASSWORD.match(value)
     return "a password in plain text" if is_one else None
+
+
+def may_tell(name: str, value: Any) -> bool:
+    """Whether a variable holds a password, or may: by its name, where only a deployment knows the value."""
+    parts = value.parts if isinstance(value, Text) else (value,)
+    is_unknown = any(isinstance(each, Unknown) for each in parts)
+    return password_in(name, value) is not None or (is_unknown and ABOUT_A_LOGIN.search(name) is not None)
 
 
 def _text(value: Any) -> str:

@@ -96,11 +96,16 @@ def _egress_is_named(stage: Stage) -> Iterator[Finding]:
     groups = {group: member for member in reversed(members) for group in stage.network.groups(member)}
     for group, member in groups.items():
         for found in stage.network.egress(group):
-            needless = found.protocol == "-1" or any(found.covers(port_of(each)) for each in stage.uses.get(member, ()))
+            needless = found.protocol == "-1" or any(found.covers(port) for port in _ports(stage, member))
             if found.is_open and found.is_known and (needless or member in servers):
                 what = "all protocols" if found.protocol == "-1" else f"port {shown(found.body.get('FromPort'))}"
                 yield Finding(found.resource, "SecurityGroupEgress", f"{member.id} to {found.peer}, {what}")
                 break
+
+
+def _ports(stage: Stage, function: Resource) -> list[int]:
+    """The ports that a function has to reach, as far as they are known."""
+    return [port for each in stage.uses.get(function, ()) if (port := port_of(each)) is not None]
 
 
 @rule(
@@ -173,7 +178,7 @@ def _proxy_port_is_open(stage: Stage) -> Iterator[Finding]:
             ):
                 value = f"{function.id} may not reach {proxy.resource.id} on {port}, but on another port"
                 yield Finding(function, "VpcConfig.SecurityGroupIds", value)
-            for name, told in _told_ports(stage, function) if stage.hosts(function) == {proxy.resource} else ():
+            for name, told in _told_ports(stage, function) if stage.only_host(function) is proxy.resource else ():
                 if told not in (port, None):
                     value = f"{told}, and {proxy.resource.id} listens on {port}"
                     yield Finding(function, f"Environment.Variables.{name}", value)

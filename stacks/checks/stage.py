@@ -5,7 +5,7 @@ from datetime import date
 from functools import cached_property
 from typing import Any
 
-from .plaintext import password_in
+from .plaintext import may_tell
 from .policies import Policies
 from .reachability import Network
 from .references import mentioned
@@ -140,17 +140,21 @@ class Stage:
         named = mentioned(function.get("Environment", "Variables"))
         return self._served_by(each for each in named if _is_host(each))
 
+    def only_host(self, function: Resource) -> Resource | None:
+        """The one proxy or database that a function is told of; None when there are more, or may be."""
+        hosts, told = self.hosts(function), function.get("Environment", "Variables")
+        values = told.values() if isinstance(told, dict) else ()
+        return next(iter(hosts)) if len(hosts) == 1 and not any(isinstance(each, Unknown) for each in values) else None
+
     def _locked_out(self, function: Resource) -> bool:
         """Whether it is known that a function's role may not log in anywhere by IAM."""
         role = function.get("Role")
         return self.policies.is_complete(role) and not any(each.allows(CONNECT) for each in self.policies.of(role))
 
     def _has_no_login(self, function: Resource) -> bool:
-        """Whether a function is told nothing that only a deployment knows, and no password, and may not get one."""
+        """Whether a function is told no password, nor what may hold one, and may not get one."""
         told, role = function.get("Environment", "Variables"), function.get("Role")
-        is_told = isinstance(told, Unknown) or any(
-            isinstance(value, Unknown) or password_in(name, value) for name, value in (told or {}).items()
-        )
+        is_told = isinstance(told, Unknown) or any(may_tell(name, value) for name, value in (told or {}).items())
         may = any(each.allows(CONNECT, *PASSWORDS) for each in self.policies.of(role))
         return not is_told and not may and self.policies.is_complete(role)
 

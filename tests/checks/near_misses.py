@@ -14,6 +14,7 @@ from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda_destinations as destinations
 from aws_cdk import aws_secretsmanager as secretsmanager
+from aws_cdk import aws_sqs as sqs
 
 from .cases import right
 from .service import (
@@ -57,9 +58,13 @@ def resource_ids_that_are_looked_up(stage):
 
 @right
 def a_function_that_has_the_group_of_others_and_no_login(stage):
-    """What it is told by name is known, and is neither a host nor a password."""
+    """What it is told is neither a host nor a password, whatever its value; it asks a service on the internet."""
     it = direct(stage)
-    variables = {"LOG_LEVEL": "INFO", "POWERTOOLS_SERVICE_NAME": "thumbnails", "LARGEST_PIXELS": "4000000"}
+    it.groups[0].add_egress_rule(ec2.Peer.any_ipv4(), ec2.Port.tcp(443))
+    resource(it.instance).add_property_override("Port", {"Ref": "Port"})
+    CfnParameter(it.stack, "Port", type="Number")
+    level = CfnParameter(it.stack, "LogLevel").value_as_string
+    variables = {"LOG_LEVEL": level, "POWERTOOLS_SERVICE_NAME": "thumbnails", "LARGEST_PIXELS": "4000000"}
     function(
         it.stack,
         it.vpc,
@@ -79,8 +84,11 @@ def switches_that_are_called_passwords(stage):
 
 @right
 def a_bus_of_events_for_what_succeeded(stage):
-    """Lambda sends it: the function's subnets need no way there."""
-    service(stage, client={"on_success": destinations.EventBridgeDestination()})
+    """Lambda sends it, and what failed: the function's subnets need no way there."""
+    stack = Stack(stage, "Stack")
+    failed = sqs.Queue.from_queue_arn(stack, "Failed", Fn.import_value("failed"))
+    sent = {"on_success": destinations.EventBridgeDestination(), "on_failure": destinations.SqsDestination(failed)}
+    service(stage, stack=stack, client=sent)
 
 
 @right
@@ -169,3 +177,12 @@ def settings_from_parameter_store(stage):
     )
     resource(it.function).add_property_override("VpcConfig.SubnetIds", ["{{resolve:ssm:/network/subnet}}"])
     resource(it.function).add_property_override("Environment.Variables.DB_USER", "{{resolve:ssm:/database/user}}")
+
+
+@right
+def a_user_and_a_port_of_a_database_elsewhere(stage):
+    """The function has a proxy here, and a host that another app exports."""
+    it = service(stage)
+    resource(it.function).add_property_override("Environment.Variables.DB_USER", "legacy")
+    it.function.add_environment("DB_PORT", "6432")
+    it.function.add_environment("LEGACY_HOST", Fn.import_value("legacy-host"))
