@@ -15,7 +15,7 @@ def on_prisma(shapes):
     """dev, which Python has served, with the function on Prisma."""
     made = [shapes.request("dev", "POST", PROJECTS, {"name": f"by Python {number}"})[1] for number in range(2)]
     built()
-    here = shapes.project / BUILD.relative_to(ROOT)
+    here = shapes.sources / BUILD.relative_to(ROOT)
     here.parent.mkdir(exist_ok=True)
     here.symlink_to(BUILD)  # what the registries gave need not come a second time
     shapes.deploy("dev", change=ON_PRISMA)
