@@ -1,12 +1,13 @@
 """What is wrong with a budget: every inequality that fails, with its numbers and the changes that repair it.
 
 The rules are in the modules beside this one. A repair is found by trying: it is named only if the rule holds with it,
-and no rule that held before fails as an error. Where no one change does it, two are named together.
+and no rule that held before fails as an error. Where no one change does it, two or three are named together.
 """
 
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import reduce
 from itertools import islice
 from typing import Any
 
@@ -20,6 +21,7 @@ WARNING = "warning"  # said, and accepted
 IN_PRODUCTION = "in production"  # an error in prod; elsewhere a note in the documents
 NOTE = "note"
 SEVERITIES = (ERROR, WARNING, NOTE)
+MOST_CHANGES = 3  # that are named together as one repair
 
 
 @dataclass(frozen=True)
@@ -163,29 +165,34 @@ def _repairs(rule: Rule, budget: Budget, rules: Sequence[Rule]) -> tuple[Repair,
     held = [each for each in rules if severity(each, budget) == ERROR and each.holds(budget)]
     found = [repair for each in rule.inputs if (repair := _repair(rule, each, budget))]
     alone = tuple(each for each in found if _all_hold(held, _changed(budget, each.changes)))
-    return alone or tuple(islice(_pairs(rule, budget, held, found), 1))
+    return alone or tuple(islice(_together(rule, budget, held, found), 1))
 
 
-def _pairs(rule: Rule, budget: Budget, held: Sequence[Rule], found: Sequence[Repair]) -> Iterator[Repair]:
-    """Two changes: one that breaks another rule, and what repairs that; or the most of one input, and of another."""
-    for first in found:
-        after = _changed(budget, first.changes)
-        broken = next(each for each in held if not each.holds(after))
-        yield from _with_another(rule, broken, first, budget, held)
-    for changing in rule.inputs:
-        most = _most(changing, budget, held)
-        if most:
-            yield from _with_another(rule, rule, most, budget, held)
+def _together(rule: Rule, budget: Budget, held: Sequence[Rule], found: Sequence[Repair]) -> Iterator[Repair]:
+    """Two changes or three: one that breaks another rule, and what repairs that; or the most of one, and of another."""
+    furthest = (most for changing in rule.inputs if (most := _most(changing, budget, held)))
+    begin = [*found, *furthest]
+    for changes in (2, MOST_CHANGES):
+        for first in begin:
+            yield from _completed([first], changes, rule, budget, held)
 
 
-def _with_another(rule: Rule, broken: Rule, first: Repair, budget: Budget, held: Sequence[Rule]) -> Iterator[Repair]:
-    after = _changed(budget, first.changes)
-    for changing in broken.inputs:
-        second = _repair(broken, changing, after)
-        if second and second.name != first.name:
-            pair = replace(first, also=replace(second, now=changing.now(budget)))
-            if _all_hold([rule, *held], _changed(budget, pair.changes)):
-                yield pair
+def _completed(
+    changes: Sequence[Repair], most: int, rule: Rule, budget: Budget, held: Sequence[Rule]
+) -> Iterator[Repair]:
+    """These changes and what repairs the rules that fail with them, as one; of at most so many changes."""
+    after = _changed(budget, {each.name: each.value for each in changes})
+    broken = next((each for each in (*held, rule) if not each.holds(after)), None)
+    if broken is None:
+        *earlier, last = changes
+        yield reduce(lambda also, each: replace(each, also=also), reversed(earlier), last)
+    elif len(changes) < most:
+        used = {each.name for each in changes}
+        for changing in broken.inputs:
+            another = _repair(broken, changing, after)
+            if another and another.name not in used:
+                following = replace(another, now=changing.now(budget))
+                yield from _completed([*changes, following], most, rule, budget, held)
 
 
 def _most(changing: Input, budget: Budget, held: Sequence[Rule]) -> Repair | None:

@@ -460,9 +460,8 @@ inputs_of_environments = st.builds(
             "backup_retention_days": st.integers(0, 14),
         },
         optional={
-            # A pool of two connections and more: with less, three inputs would have to change together.
             "max_connections": st.sampled_from([50, 100, 1000, 262143]),
-            "max_connections_percent": st.integers(5, 100),
+            "max_connections_percent": st.integers(1, 100),
             "max_idle_connections_percent": st.integers(0, 100),
             "connection_borrow_timeout": st.integers(0, 300),
             "idle_client_timeout": st.integers(60, 28800),
@@ -484,6 +483,8 @@ inputs_of_environments = st.builds(
 @example({"reserved_concurrency": 5, "instance": "r8g.48xlarge", "max_connections_percent": 100,
           "max_idle_connections_percent": 100})  # fmt: skip
 @example({"reserved_concurrency": 500, "instance": "r8g.large", "max_connections_percent": 1, "administrators": 1000})
+@example({"reserved_concurrency": 73, "instance": "t4g.micro", "max_connections": 100, "administrators": 1000,
+          "seconds_in_database": 0.08})  # three inputs have to change together  # fmt: skip
 def test_who_does_what_a_refusal_says_has_an_environment_that_is_none(inputs):
     """Each refusal says everything that is wrong, and names a repair for each; following the first ends soon."""
     for _ in range(20):
