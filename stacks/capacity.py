@@ -181,7 +181,7 @@ class Budget:
             reserved_concurrency=concurrency + plan.other_concurrency,
             reservable_concurrency=None
             if plan.account_concurrency is None
-            else plan.account_concurrency - UNRESERVED_CONCURRENCY,
+            else max(0, plan.account_concurrency - UNRESERVED_CONCURRENCY),
             connect_timeout=connect,
             # One second less than the client waits: nobody works for a client that has gone.
             connection_borrow_timeout=_given(plan.connection_borrow_timeout, max(1, deadline - 1)),

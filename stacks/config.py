@@ -300,7 +300,7 @@ class Environment(Generic[Store]):
             throttle_burst=self.throttle.burst,
             administrators=store.administrators,
             account_concurrency=self.account_concurrency,
-            other_concurrency=MIGRATIONS_CONCURRENCY + (0 if store.uses_iam else ROTATION_CONCURRENCY),
+            other_concurrency=concurrency_beside_the_api(store.credentials),
             credentials=store.credentials,
             multi_az=store.multi_az,
             retain=self.retain,
@@ -350,6 +350,11 @@ class Environment(Generic[Store]):
             and 2 ** (SUBNET_PREFIX - network.prefixlen) >= self.availability_zones
         )
         return None if fits and network.is_private else f"cidr is {self.cidr!r}, allowed is {allowed}"
+
+
+def concurrency_beside_the_api(credentials: str) -> int:
+    """What functions reserve that do not use the proxy: migrations, and rotation where there are passwords."""
+    return MIGRATIONS_CONCURRENCY + (0 if credentials == "iam" else ROTATION_CONCURRENCY)
 
 
 def bad_master_user(name: object) -> str | None:

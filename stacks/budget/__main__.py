@@ -6,6 +6,7 @@ import signal
 import sys
 from collections.abc import Iterable
 from pathlib import Path
+from shutil import get_terminal_size
 from typing import Any
 
 from stacks import documents
@@ -32,28 +33,29 @@ def main(arguments: list[str]) -> int:
         explained = "" if PAGE in str(error) else f"\n  {see('connection-budget')}"
         sys.stderr.write(f"{error}{explained}\n")
         return 2
-    sys.stdout.write(text(found, question.changes))
+    width = get_terminal_size().columns if sys.stdout.isatty() else None
+    sys.stdout.write(text(found, question.changes, width))
     sys.stdout.write(f"{_write(found, changes)}\n")
     return 1 if any(finding.severity == ERROR for finding in found.findings()) else 0
 
 
-def text(report: Report, changes: list[str]) -> str:
-    """The budget for a terminal."""
+def text(report: Report, changes: list[str], width: int | None = None) -> str:
+    """The budget for a terminal of so many columns."""
     what_if = f", if {' '.join(changes)}" if changes else ""
     parts = [f"{report.environment.name}{what_if}: {report.verdict}"]
     for title, rows in report.tables().items():
-        parts.append(f"{title}\n{columns((row.name, row.value, row.meaning) for row in rows)}")
+        parts.append(f"{title}\n{columns([(row.name, row.value, row.meaning) for row in rows], width)}")
     found = report.findings()
-    parts.append("Findings\n" + (columns((each.severity, str(each)) for each in found) if found else "  none"))
-    parts += map(_costs, report.estimates())
+    parts.append("Findings\n" + (columns([(each.severity, str(each)) for each in found], width) if found else "  none"))
+    parts += [_costs(each, width) for each in report.estimates()]
     return "\n\n".join(parts) + "\n\n"
 
 
-def _costs(estimate: Estimate) -> str:
+def _costs(estimate: Estimate, width: int | None) -> str:
     rows = [(each.what, dollars(each.dollars), each.read) for each in estimate.lines]
     if estimate.summed:
         rows.append(("together", dollars(estimate.total), ""))
-    return f"Dollars {estimate.of} ({prices.REGION}, {prices.DATE}, an estimate)\n{columns(rows)}"
+    return f"Dollars {estimate.of} ({prices.REGION}, {prices.DATE}, an estimate)\n{columns(rows, width)}"
 
 
 def _environment(name: str) -> Environment[Any]:

@@ -144,7 +144,7 @@ def _account_has_concurrency(b: Budget) -> str | None:
     if b.reservable_concurrency is None or b.reserved_concurrency <= b.reservable_concurrency:
         return None
     return (
-        f"{b.reserved_concurrency} reserved are more than the {max(0, b.reservable_concurrency)} that an account of "
+        f"{b.reserved_concurrency} reserved are more than the {b.reservable_concurrency} that an account of "
         f"{b.plan.account_concurrency} can reserve, since Lambda keeps {UNRESERVED_CONCURRENCY}"
     )
 
@@ -215,5 +215,5 @@ RULES = (
     Rule("B07", WARNING, _traffic_fits, (up("reserved_concurrency", 10000),)),
     Rule("B08", WARNING, _throttle_protects, (down("throttle_rate", 1),)),
     Rule("B10", WARNING, _connects_are_slow_enough, (RESERVED_DOWN,)),
-    Rule("E05", ERROR, _iam_has_memory, (MORE_MEMORY, becomes("credentials", "secrets"))),
+    Rule("E05", WARNING, _iam_has_memory, (MORE_MEMORY, becomes("credentials", "secrets"))),
 )

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
+from textwrap import wrap
 from typing import Any, NamedTuple, Protocol
 
 from stacks.alarm_plan import AlarmPlan
@@ -11,6 +13,8 @@ from stacks.config import Environment
 
 # What a bar of a picture is about; stacks/runbook/picture.py has a colour for each.
 CLIENT, SERVER, DATABASE, TIME = "client", "server", "database", "time"
+NARROWEST = 24  # characters of a last column, however narrow the terminal is
+MOST_RESERVED = 10_000  # that a function can have here: stacks/config.py
 
 
 @dataclass(frozen=True)
@@ -67,6 +71,11 @@ class Growth(NamedTuple):
     rows: Sequence[Sequence[str]]
 
 
+def growing(reserved: int) -> list[int]:
+    """Reserved concurrency now, and some multiples of it that a function can have."""
+    return [reserved * times for times in (1, 2, 5, 10, 20) if reserved * times <= MOST_RESERVED]
+
+
 class Report(Protocol):
     """Everything that is said of one environment. Texts are Markdown."""
 
@@ -112,14 +121,21 @@ class Report(Protocol):
         """Its numbers as data, with units in the names."""
 
 
-def columns(rows: Iterable[Iterable[str]], indent: str = "  ") -> str:
-    """Rows as aligned columns, the last one as long as it is."""
+def columns(rows: Iterable[Iterable[str]], width: int | None = None) -> str:
+    """Rows as aligned columns; the last one goes on under itself beyond `width`, or is as long as it is."""
     cells = [list(row) for row in rows]
     widths = [max(len(row[i]) for row in cells) for i in range(len(cells[0]) - 1)]
-    lines = (
-        "  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[-1]]) for row in cells
-    )
-    return "\n".join(f"{indent}{line}".rstrip() for line in lines)
+    left = 2 + sum(widths) + 2 * len(widths)
+    lines: list[str] = []
+    for *first, last in cells:
+        before = "  " + "".join(f"{cell:<{wide}}  " for cell, wide in zip(first, widths, strict=True))
+        wrapped = (
+            [last]
+            if width is None
+            else wrap(last, max(width - left, NARROWEST), break_long_words=False, break_on_hyphens=False) or [""]
+        )
+        lines += [f"{begin}{text}".rstrip() for begin, text in zip_longest([before], wrapped, fillvalue=" " * left)]
+    return "\n".join(lines)
 
 
 def plain_finding(finding: Finding) -> dict[str, Any]:

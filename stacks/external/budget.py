@@ -160,11 +160,13 @@ def _workload(environment: Environment[Any]) -> Workload:
 def _account_problem(environment: Environment[Any]) -> str | None:
     reserved = environment.api.reserved_concurrency + MIGRATIONS_CONCURRENCY
     quota = environment.account_concurrency
-    if quota is None or reserved <= quota - UNRESERVED_CONCURRENCY:
+    if quota is None or reserved <= (left := max(0, quota - UNRESERVED_CONCURRENCY)):
         return None
+    lower = f"lower api.reserved_concurrency to {left - MIGRATIONS_CONCURRENCY}, or "
     return (
-        f"{reserved} reserved are more than the {quota - UNRESERVED_CONCURRENCY} that an account of {quota} can "
-        f"reserve, since Lambda keeps {UNRESERVED_CONCURRENCY}: lower api.reserved_concurrency, or raise the quota"
+        f"{reserved} reserved are more than the {left} that an account of {quota} can reserve, since Lambda keeps "
+        f"{UNRESERVED_CONCURRENCY}: {lower if left > MIGRATIONS_CONCURRENCY else ''}raise account_concurrency to "
+        f"{reserved + UNRESERVED_CONCURRENCY}"
     )
 
 

@@ -11,7 +11,7 @@ from stacks.budget.changes import changed
 from stacks.budget.costs import per_million_requests, watching
 from stacks.budget.findings import WARNING, Finding
 from stacks.budget.plan import HTTP_API_TIMEOUT_SECONDS
-from stacks.budget.report import CLIENT, SERVER, TIME, Bar, Cost, Estimate, Growth, Row
+from stacks.budget.report import CLIENT, SERVER, TIME, Bar, Cost, Estimate, Growth, Row, growing
 from stacks.capacity import MULTIPLEX_DEPENDENT, PIN_SAFE
 from stacks.config import Environment
 from stacks.external.budget import ExternalBudget, external_alarm_plans
@@ -20,7 +20,6 @@ MEANING = {
     PIN_SAFE: "the pool has a connection for every client",
     MULTIPLEX_DEPENDENT: "fits while the pool shares its connections between transactions",
 }
-GROWTH = (1, 2, 5, 10, 20)  # times today's reserved concurrency
 
 
 @dataclass(frozen=True)
@@ -111,7 +110,7 @@ class ExternalReport:
             "Raise `reserved_concurrency` in stacks/environments.py and deploy: synth refuses what does not fit. Try "
             f"before: `{question}`.",
             ["reserved_concurrency", "needed", "verdict or what must change"],
-            [self._grown(reserved * times) for times in GROWTH],
+            list(map(self._grown, growing(reserved))),
         )
 
     def _grown(self, reserved: int) -> list[str]:

@@ -21,7 +21,7 @@ ROTATION_FAILED = AlarmPlan(
 def every_alarm_plan(environment: Environment, budget: Budget) -> list[AlarmPlan]:
     """The alarms of both stacks: of the data stack, only the rotation's, where there are passwords."""
     found = alarm_plans(budget, environment.store.allocated_storage_gib)
-    return found if environment.store.uses_iam else [*found, ROTATION_FAILED]
+    return [*found, ROTATION_FAILED] if budget.plan.credentials == "secrets" else found
 
 
 def alarm_plans(budget: Budget, allocated_storage_gib: int) -> list[AlarmPlan]:

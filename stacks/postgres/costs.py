@@ -38,7 +38,7 @@ def _database(environment: Environment, budget: Budget) -> Iterator[Cost]:
 def _around(environment: Environment, budget: Budget) -> Iterator[Cost]:
     vcpus = max(2, budget.instance_class.vcpus)
     yield Cost.of(f"RDS Proxy, {vcpus} vCPUs", vcpus * prices.HOURS, prices.PROXY)
-    if not environment.store.uses_iam:
+    if budget.plan.credentials == "secrets":
         zones = environment.availability_zones if budget.plan.multi_az else 1
         what = f"endpoint of Secrets Manager, {zones} zone{'s' if zones > 1 else ''}"
         yield Cost.of(what, zones * prices.HOURS, prices.INTERFACE_ENDPOINT)

@@ -2,22 +2,19 @@
 
 from bisect import bisect_right
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 from stacks.alarm_plan import AlarmPlan
 from stacks.budget.costs import per_million_requests
 from stacks.budget.findings import ERROR, Finding
-from stacks.budget.report import CLIENT, DATABASE, SERVER, TIME, Bar, Estimate, Growth, Row
+from stacks.budget.report import CLIENT, DATABASE, MOST_RESERVED, SERVER, TIME, Bar, Estimate, Growth, Row, growing
 from stacks.budget.rules import RULES, judge
 from stacks.budget.summary import ladder, plain, tables
-from stacks.capacity import PIN_SAFE, Budget
-from stacks.config import Environment
+from stacks.capacity import PIN_SAFE, REFUSED, Budget
+from stacks.config import Environment, concurrency_beside_the_api
 from stacks.postgres.alarm_plan import every_alarm_plan
 from stacks.postgres.costs import monthly
-
-GROWTH = (1, 2, 5, 10, 20)  # times today's reserved concurrency
-MOST = 10_000  # reserved concurrency that is tried
 
 
 @dataclass(frozen=True)
@@ -30,12 +27,16 @@ class PostgresReport:
     @classmethod
     def of(cls, environment: Environment, changes: Mapping[str, Any]) -> Self:
         """The report, if inputs of the budget were other ones; ValueError for a name or value that is none."""
-        return cls(environment, Budget.of(environment.budget.plan.changed(changes)))
+        of_the_function = {name: value for name, value in changes.items() if name in vars(environment.api)}
+        replace(environment.api, **of_the_function)  # refuses what no environment can have
+        credentials = changes.get("credentials", environment.store.credentials)
+        derived = {"other_concurrency": concurrency_beside_the_api(credentials)}
+        return cls(environment, Budget.of(environment.budget.plan.changed(derived | dict(changes))))
 
     @property
     def verdict(self) -> str:
         """How it fits, in a word."""
-        return self.budget.verdict
+        return REFUSED if any(each.severity == ERROR for each in self.findings()) else self.budget.verdict
 
     @property
     def summary(self) -> str:
@@ -74,7 +75,7 @@ class PostgresReport:
             f"{_most(b, fits=True)} with a connection for every session that is pinned. Change it in "
             f"stacks/environments.py and deploy: `cdk synth` refuses what does not fit. Try before: `{question}`.",
             ["reserved_concurrency", "requests a second", "needed", "pool", "verdict", "what must change"],
-            [_grown(b, times) for times in GROWTH],
+            [_grown(b, reserved) for reserved in growing(b.concurrency)],
         )
 
     def alarms(self) -> list[AlarmPlan]:
@@ -116,8 +117,7 @@ class PostgresReport:
         return plain(self.budget)
 
 
-def _grown(b: Budget, times: int) -> list[str]:
-    reserved = b.plan.workloads[0].reserved_concurrency * times
+def _grown(b: Budget, reserved: int) -> list[str]:
     grown = Budget.of(b.plan.changed({"reserved_concurrency": reserved}))
     errors = [each for each in judge(grown) if each.severity == ERROR]
     change = "; ".join(
@@ -143,4 +143,4 @@ def _most(b: Budget, *, fits: bool) -> int:
         refused = any(rule.severity == ERROR and not rule.holds(grown) for rule in RULES)
         return refused or (fits and grown.verdict != PIN_SAFE)
 
-    return bisect_right(range(1, MOST + 1), False, key=too_many)
+    return bisect_right(range(1, MOST_RESERVED + 1), False, key=too_many)

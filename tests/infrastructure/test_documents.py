@@ -20,6 +20,7 @@ from stacks.budget.instance_classes import instance_class
 from stacks.budget.report import Estimate, columns
 from stacks.budget.summary import ladder, plain
 from stacks.capacity import Budget
+from stacks.config import Function
 from stacks.documents import report
 from stacks.postgres import costs
 from stacks.postgres.runbook_texts import ERRORS, PAGES
@@ -189,9 +190,26 @@ def test_a_what_if_may_ask_for_the_derived_value(ask):
     assert "B02 account_concurrency is not given" in out
 
 
+def test_a_what_if_of_other_credentials_changes_all_that_hangs_on_them(ask):
+    """As if the file were edited: no rotation reserves concurrency, or has an alarm, and no secret is paid for."""
+    _, out, _ = ask("dev", "credentials=iam", "instance=t4g.medium", "account_concurrency=106")
+    edited = replace(DEV, account_concurrency=106, store=replace(DEV.store, credentials="iam", instance="t4g.medium"))
+    assert out.partition("\n")[2].rpartition("\n\n")[0] == terminal.text(report(edited), []).partition("\n")[2].rstrip()
+
+
+def test_a_what_if_that_an_error_refuses_begins_with_that(ask):
+    status, out, _ = ask("dev", "account_concurrency=10")
+    assert (status, out.splitlines()[0]) == (1, "dev, if account_concurrency=10: refused")
+    assert "of 0 that an account of 10 can reserve" in out
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        (
+            ["dev", "connect_timeout_seconds=5", "connection_borrow_timeout=5"],
+            "allowed is at most deadline_seconds (3)",
+        ),
         (["production"], "'production' is no environment, there are " + ", ".join(each.name for each in ENVIRONMENTS)),
         (["dev", "reserved=5"], "'reserved' is no input of the budget, known are"),
         (["dev", "reserved_concurrency"], "'reserved_concurrency' is no change, a change is name=value"),
@@ -223,6 +241,19 @@ def test_an_environment_that_does_not_fit_is_a_sentence_and_no_traceback(tmp_pat
 
 def test_columns_are_aligned():
     assert columns([("a", "1", "x"), ("bbb", "22", "")]) == "  a    1   x\n  bbb  22"
+
+
+def test_columns_of_a_narrow_terminal_go_on_under_themselves():
+    shown = columns([("a", "1", "one two three four five six"), ("bbb", "22", "")], 24 + 11)
+    assert shown == "  a    1   one two three four five\n           six\n  bbb  22"
+    lines = terminal.text(report(PROD), [], 80).splitlines()
+    assert max(map(len, lines)) <= 80 < max(map(len, terminal.text(report(PROD), []).splitlines()))
+
+
+def test_a_page_shows_no_growth_beyond_what_a_function_can_reserve():
+    store = replace(PROD.store, instance="r8g.16xlarge")
+    large = replace(PROD, store=store, api=Function(reserved_concurrency=3000), account_concurrency=5000)
+    assert [row[0] for row in report(large).growth().rows] == ["3000", "6000"]
 
 
 def test_plain_data_names_its_units():

@@ -107,7 +107,15 @@ def test_concurrency_is_reserved_and_the_api_is_throttled_below_what_it_serves(s
             r"60 reserved are 120 clients while a deployment .* lets in 100: raise store.pooler_clients, or lower "
             r"api.reserved_concurrency to 50",
         ),
-        ({"api": Function(reserved_concurrency=950)}, r"951 reserved are more than the 900 that an account of 1000"),
+        (
+            {"api": Function(reserved_concurrency=950)},
+            r"951 reserved are more than the 900 that an account of 1000 can reserve, since Lambda keeps 100: lower "
+            r"api.reserved_concurrency to 899, or raise account_concurrency to 1051",
+        ),
+        (
+            {"account_concurrency": 10},
+            r"the 0 that an account of 10 can reserve, since Lambda keeps 100: raise account_",
+        ),
         (
             {"api": Function(reserved_concurrency=5, keeps_session_state=True)},
             r"keeps_session_state is True, and the pooler",

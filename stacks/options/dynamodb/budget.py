@@ -136,7 +136,7 @@ class Throughput:
         api, quota = self.environment.api, self.environment.account_concurrency
         if quota is None:
             yield Finding("B02", WARNING, "account_concurrency is not given, and a new account has less than 1000")
-        elif (left := quota - UNRESERVED_CONCURRENCY) < api.reserved_concurrency:
+        elif (left := max(0, quota - UNRESERVED_CONCURRENCY)) < api.reserved_concurrency:
             lower = [Repair("reserved_concurrency", left, api.reserved_concurrency)] if left > 0 else []
             yield Finding(
                 "B01",

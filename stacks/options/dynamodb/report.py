@@ -11,7 +11,20 @@ from stacks.budget.changes import changed
 from stacks.budget.costs import per_million_requests, watching
 from stacks.budget.findings import ERROR, Finding
 from stacks.budget.plan import HTTP_API_TIMEOUT_SECONDS
-from stacks.budget.report import CLIENT, DATABASE, SERVER, TIME, Bar, Cost, Estimate, Growth, Row, plain_finding
+from stacks.budget.report import (
+    CLIENT,
+    DATABASE,
+    MOST_RESERVED,
+    SERVER,
+    TIME,
+    Bar,
+    Cost,
+    Estimate,
+    Growth,
+    Row,
+    growing,
+    plain_finding,
+)
 from stacks.config import Environment
 from stacks.options.dynamodb.budget import (
     PARTITION_READ_UNITS,
@@ -31,8 +44,6 @@ MEANING = {
     SPREAD_DEPENDENT: "fits while requests are of several tenants: one alone is throttled by its partition",
     REFUSED: "does not fit",
 }
-GROWTH = (1, 2, 5, 10, 20)  # times today's reserved concurrency
-MOST = 10_000  # reserved concurrency that is tried
 RULES_OF_INSIGHTS = 4  # most accessed and most throttled, by partition key and by both keys
 
 
@@ -121,15 +132,17 @@ class TableReport:
     def growth(self) -> Growth:
         """What it can grow to."""
         reserved = self.environment.api.reserved_concurrency
-        most = bisect_right(range(1, MOST + 1), False, key=lambda count: bool(_errors(self._with(count))))
-        safe = bisect_right(range(1, MOST + 1), False, key=lambda count: self._with(count).verdict != PARTITION_SAFE)
+        most = bisect_right(range(1, MOST_RESERVED + 1), False, key=lambda count: bool(_errors(self._with(count))))
+        safe = bisect_right(
+            range(1, MOST_RESERVED + 1), False, key=lambda count: self._with(count).verdict != PARTITION_SAFE
+        )
         question = f"make budget ENV={self.environment.name} SET=reserved_concurrency={2 * reserved}"
         return Growth(
             f"With everything else unchanged, `reserved_concurrency` can be up to {most}, and up to {safe} when one "
             "tenant makes all requests. Change it in stacks/environments.py and deploy: `cdk synth` refuses what does "
             f"not fit. Try before: `{question}`.",
             ["reserved_concurrency", "requests a second", "read units", "write units", "verdict", "what must change"],
-            [self._grown(reserved * times) for times in GROWTH],
+            list(map(self._grown, growing(reserved))),
         )
 
     def _with(self, reserved: int) -> Throughput:
