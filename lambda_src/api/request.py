@@ -4,7 +4,7 @@ import base64
 import binascii
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from typing import Any
 
 from lambda_src.api.ids import is_uuid
@@ -36,9 +36,9 @@ def id_in_path(event: Event) -> str:
     return value.lower()
 
 
-def limit_and_cursor(event: Event) -> tuple[int, str | None]:
-    """The page size (25 when absent) and the cursor, if any."""
-    parameters, mistakes = query(event, {"limit", "cursor"})
+def limit_and_cursor(event: Event, filters: Set[str] = frozenset()) -> tuple[int, str | None]:
+    """The page size (25 when absent) and the cursor, if any, of a list that may also be asked by these filters."""
+    parameters, mistakes = query(event, {"limit", "cursor", *filters})
     limit = str(parameters.get("limit", DEFAULT_LIMIT))
     if not (re.fullmatch(r"[0-9]{1,4}", limit) and 1 <= int(limit) <= LARGEST_LIMIT):
         mistakes.append(Mistake("limit", limit, f"an integer from 1 to {LARGEST_LIMIT} is allowed"))
@@ -47,7 +47,7 @@ def limit_and_cursor(event: Event) -> tuple[int, str | None]:
     return int(limit), parameters.get("cursor")
 
 
-def query(event: Event, allowed: set[str]) -> tuple[dict[str, str], list[Mistake]]:
+def query(event: Event, allowed: Set[str]) -> tuple[dict[str, str], list[Mistake]]:
     """What follows the path's question mark, and a mistake for each name that does not belong there."""
     found = dict(event.get("queryStringParameters") or {})
     return found, [_unknown(name, allowed) for name in found if name not in allowed]
@@ -89,7 +89,7 @@ def _refuse_constant(text: str) -> None:
     raise ValueError(f"{text} is not JSON")
 
 
-def _unknown(name: str, allowed: set[str]) -> Mistake:
+def _unknown(name: str, allowed: Set[str]) -> Mistake:
     known = f"the fields are {' and '.join(sorted(allowed))}" if allowed else "there are none"
     return Mistake(name[:LONGEST_TEXT], "unknown", known)
 

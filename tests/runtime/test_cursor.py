@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lambda_src.api import cursor
+from lambda_src.api import cursor, request
 from lambda_src.api.cursor import Position
 from lambda_src.api.problem import InvalidRequest
 
@@ -63,3 +63,11 @@ def test_every_changed_character_makes_a_cursor_invalid():
         forged = f"{good[:place]}{'A' if character != 'A' else 'B'}{good[place + 1 :]}"
         with pytest.raises(InvalidRequest, match="cursor"):
             cursor.verify(cursor.read(forged), *LIST, KEYS)
+
+
+def test_a_list_in_pages_may_have_filters_and_names_those_it_has_not():
+    event = {"queryStringParameters": {"limit": "2", "state": "open", "color": "red"}}
+    with pytest.raises(InvalidRequest, match=r'color is "unknown": the fields are cursor and limit and state$'):
+        request.limit_and_cursor(event, {"state"})
+    del event["queryStringParameters"]["color"]
+    assert request.limit_and_cursor(event, {"state"}) == (2, None)
