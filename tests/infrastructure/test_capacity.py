@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from lambda_src.database import retry
 from lambda_src.database.retry import Verdict
-from stacks import capacity, environments
+from stacks import capacity
 from stacks.budget.binomial import quantile_99
 from stacks.budget.findings import ERROR, NOTE, WARNING, severity
 from stacks.budget.instance_classes import INSTANCE_CLASSES, estimated_max_connections, instance_class, larger
@@ -21,6 +21,7 @@ from stacks.budget.plan import Plan, Workload
 from stacks.budget.rules import RULES, errors, judge
 from stacks.capacity import MULTIPLEX_DEPENDENT, PIN_SAFE, REFUSED, Budget, pool_size
 from stacks.config import Function, Pool, RdsPostgres, Throttle
+from tests import environments
 
 OF_A_FUNCTION = {each.name for each in dataclasses.fields(Workload)}
 PROD = {
