@@ -53,6 +53,7 @@ class ExecutionEnvironment:
         self._answers: queue.Queue[tuple[str, bytes]] = queue.Queue()
         self._ready = threading.Event()
         self._name = name
+        self.log = log
         self._server = _Server(("127.0.0.1", 0), _handler_for(self))
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
         with log.open("ab") as output:

@@ -2,7 +2,8 @@
 
 `make up` prints a request for it, `make spike` and `make drill` store it under load, and the tests of faults, round
 trips, cold starts and deployments ask for it. None of them names it: a service that replaces the sample says here what
-it has instead. It is PostgreSQL's, belongs to a tenant, and has an `id`, a UUID that POST makes; a text makes one.
+it has instead. It is PostgreSQL's, belongs to a tenant, and has an `id`, a UUID that POST makes. What one
+needs besides a text is the same in all: `ADD` and `body` say it.
 """
 
 from typing import Any, LiteralString

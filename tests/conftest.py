@@ -23,6 +23,8 @@ from xdist.scheduler import LoadScopeScheduling
 from lambda_src.migrations.handler import MIGRATIONS
 from lambda_src.migrations.roles import ensure_roles
 from lambda_src.migrations.runner import migrate, read
+from lambda_src.routes import ROUTE_KEYS
+from local import resource
 from local.certificates import root_bundle, server_certificate
 from local.postgres import Server
 from local.postgres.__main__ import Instance, prepare
@@ -84,6 +86,16 @@ def group(file: str) -> str:
 def asks(text: str, fixture: str) -> bool:
     """Whether a test or a fixture of a file has it as a parameter."""
     return re.search(rf"^def \w+\([^)]*\b{fixture}\b", text, re.MULTILINE) is not None
+
+
+def pytest_configure() -> None:
+    """One sentence instead of a hundred failures, where the resource that they ask has gone."""
+    asked = [f"POST {resource.ROUTE}", f"GET {resource.ROUTE}", f"GET {resource.ROUTE}/{{id}}"]
+    if missing := [route for route in asked if route not in ROUTE_KEYS]:
+        raise pytest.UsageError(
+            f"local/resource.py names what the tests ask, and lambda_src/routes.py has no {', no '.join(missing)}: "
+            "name a resource that it has"
+        )
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByDeployment:

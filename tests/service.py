@@ -44,6 +44,9 @@ class Service:
     def send(self, method: str, target: str, text: str | bytes | None) -> tuple[int, dict[str, str], str]:
         """Status, headers and body of the answer."""
         answer = self.environment.invoke(event(method, target, text))
+        if answer["statusCode"] == 500:
+            # The log alone says where it happened; pytest shows this beside a test that fails.
+            print(*self.environment.log.read_text().splitlines()[-2:], sep="\n")  # noqa: T201
         return answer["statusCode"], answer.get("headers", {}), answer.get("body", "")
 
 
