@@ -34,7 +34,7 @@ class AlarmPlan:
     @property
     def condition(self) -> str:
         """The condition in words."""
-        return f"{self.statistic} {'<' if self.below else '>'} {self.threshold:,.10g}, {self.minutes} of {self.of} min"
+        return f"{self.statistic} {'<' if self.below else '>'} {self.threshold:,}, {self.minutes} of {self.of} min"
 
 
 def api_alarms() -> Iterator[AlarmPlan]:

@@ -133,7 +133,7 @@ class Budget:
     connection_max_age: int
     idle_client_timeout: int
     retry_budget: float
-    longest_answer: float
+    longest_answer: int
 
     @classmethod
     def of(cls, plan: Plan) -> Self:
@@ -192,7 +192,7 @@ class Budget:
             connection_max_age=max_age,
             idle_client_timeout=_given(plan.idle_client_timeout, max(60, min(28800, max_age + IDLE_CLIENT_MARGIN))),
             retry_budget=ATTEMPTS * connect + retry_pauses(),
-            longest_answer=max(map(_longest_answer, plan.workloads)),
+            longest_answer=max(each.deadline_seconds for each in plan.workloads) + ANSWER_SECONDS,
         )
 
 
@@ -219,11 +219,6 @@ def class_minimum_percent(size: InstanceClass) -> int:
 def retry_pauses() -> float:
     """The longest that a function would pause between its attempts, all pauses together, in seconds."""
     return math.fsum(BASE_PAUSE_SECONDS * 2**retry for retry in range(1, ATTEMPTS))
-
-
-def _longest_answer(workload: Workload) -> float:
-    """Seconds until a request is answered whatever the database does: its attempts end with the deadline."""
-    return min(workload.deadline_seconds, ATTEMPTS * workload.connect_timeout_seconds + retry_pauses()) + ANSWER_SECONDS
 
 
 def _given(value: int | None, otherwise: int) -> int:

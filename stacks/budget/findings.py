@@ -21,6 +21,7 @@ WARNING = "warning"  # said, and accepted
 IN_PRODUCTION = "in production"  # an error in prod; elsewhere a note in the documents
 NOTE = "note"
 SEVERITIES = (ERROR, WARNING, NOTE)
+ROUNDS = 20  # more than there are rules that one repair can break
 MOST_CHANGES = 3  # that are named together as one repair
 
 
@@ -144,13 +145,37 @@ def in_order(found: Iterable[Finding]) -> tuple[Finding, ...]:
     return tuple(sorted(found, key=lambda each: SEVERITIES.index(each.severity)))
 
 
-def refuse_findings(environment: str, found: Iterable[Finding], budget: str = "connection budget") -> None:
-    """Raise ValueError with everything that is an error, unless nothing is."""
+def fitting_repairs(budget: Budget, rules: Sequence[Rule]) -> dict[str, Any]:
+    """Changes that leave no error which a change repairs: what two errors name may exclude each other."""
+    return min((_followed(budget, rules, begin) for begin in (0, -1)), key=len)
+
+
+def _followed(budget: Budget, rules: Sequence[Rule], begin: int) -> dict[str, Any]:
+    """The first repair of the first error, or of the last, and then of what is left."""
+    changes: dict[str, Any] = {}
+    for _ in range(ROUNDS):
+        found = findings(_changed(budget, changes), rules)
+        repairable = [each for each in found if each.severity == ERROR and each.repairs]
+        if not repairable:
+            break
+        changes |= repairable[begin].repairs[0].changes
+    return changes
+
+
+def refuse_findings(
+    environment: str,
+    found: Iterable[Finding],
+    budget: str = "connection budget",
+    fitting: Callable[[], Mapping[str, Any]] = dict,
+) -> None:
+    """Raise ValueError with everything that is an error, unless nothing is; `fitting` repairs several at once."""
     errors = [str(each) for each in found if each.severity == ERROR]
     if len(errors) == 1:
         raise ValueError(f"{environment}: {errors[0]}\n  {see('connection-budget')}")
     if errors:
-        lines = [f"{environment}: the {budget} does not hold:", *errors, see("connection-budget")]
+        changes = " ".join(f"{name}={value}" for name, value in fitting().items())
+        together = [f"repairs that fit each other: {changes}"] if changes else []
+        lines = [f"{environment}: the {budget} does not hold:", *errors, *together, see("connection-budget")]
         raise ValueError("\n  ".join(lines))
 
 

@@ -1,7 +1,7 @@
 """All rules of the connection budget."""
 
 from stacks.budget import connection_rules, production_rules, time_rules
-from stacks.budget.findings import ERROR, Finding, findings, refuse_findings
+from stacks.budget.findings import ERROR, Finding, findings, fitting_repairs, refuse_findings
 from stacks.capacity import Budget
 
 RULES = (*connection_rules.RULES, *time_rules.RULES, *production_rules.RULES)
@@ -14,7 +14,7 @@ def judge(budget: Budget) -> tuple[Finding, ...]:
 
 def refuse_budget(budget: Budget) -> None:
     """Raise ValueError with every inequality that fails, unless none does."""
-    refuse_findings(budget.plan.environment, judge(budget))
+    refuse_findings(budget.plan.environment, judge(budget), fitting=lambda: fitting_repairs(budget, RULES))
 
 
 def errors(budget: Budget) -> tuple[str, ...]:

@@ -98,7 +98,7 @@ def _time(b: Budget) -> list[Row]:
             f"{b.deadline} s",
             f"then the function answers 503, whichever of {ATTEMPTS} attempts it is at",
         ),
-        Row("longest answer", f"{b.longest_answer:g} s", "the deadline, and a second for a cold runtime to answer in"),
+        Row("longest answer", f"{b.longest_answer} s", "the deadline, and a second for a cold runtime to answer in"),
         Row(
             "retry budget",
             f"{b.retry_budget:g} s",

@@ -57,6 +57,16 @@ def _function_has_time_to_answer(b: Budget) -> str | None:
     return None
 
 
+def _average_fits_deadline(b: Budget) -> str | None:
+    for each in b.plan.workloads:
+        if each.seconds_in_database >= each.deadline_seconds:
+            return (
+                f"seconds_in_database is {each.seconds_in_database:g}, and the function answers 503 after "
+                f"{each.deadline_seconds} s: not even an average request is served"
+            )
+    return None
+
+
 def _connect_fits_deadline(b: Budget) -> str | None:
     if b.connect_timeout < b.deadline:
         return None
@@ -117,6 +127,7 @@ RULES = (
     Rule("C03", WARNING, _borrow_ends_with_request, (BORROW_DOWN, DEADLINE_UP)),
     Rule("C04", ERROR, _function_ends_before_api, (down("timeout_seconds", 1),)),
     Rule("C05", ERROR, _function_has_time_to_answer, (TIMEOUT_UP, DEADLINE_DOWN)),
+    Rule("C05", WARNING, _average_fits_deadline, (DEADLINE_UP,)),
     Rule("C06", WARNING, _connect_fits_deadline, (DEADLINE_UP, down("connect_timeout_seconds", 2))),
     Rule(
         "C06",

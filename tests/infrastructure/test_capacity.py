@@ -15,7 +15,7 @@ from lambda_src.database import retry
 from lambda_src.database.retry import Verdict
 from stacks import capacity
 from stacks.budget.binomial import quantile_99
-from stacks.budget.findings import ERROR, NOTE, WARNING, severity
+from stacks.budget.findings import ERROR, NOTE, WARNING, fitting_repairs, severity
 from stacks.budget.instance_classes import INSTANCE_CLASSES, estimated_max_connections, instance_class, larger
 from stacks.budget.plan import Plan, Workload
 from stacks.budget.rules import RULES, errors, judge
@@ -190,6 +190,7 @@ def test_the_deadline_bounds_all_attempts_together():
     b = budget(connect_timeout_seconds=2, deadline_seconds=3)
     assert b.retry_budget == pytest.approx(4 * 2 + 0.8 + 1.6 + 3.2)
     assert b.longest_answer == 4
+    assert budget(deadline_seconds=20).longest_answer == 21, "a statement may take all of the deadline"
 
 
 def test_several_functions_share_one_budget():
@@ -246,6 +247,7 @@ def test_the_example_of_two_functions_in_a_pool_of_16_connections_is_refused_as_
         (WARNING, {"connection_borrow_timeout": 5}, "C03"),
         (ERROR, {"api_timeout_seconds": 25}, "C04"),
         (ERROR, {"deadline_seconds": 25}, "C05"),
+        (WARNING, {"seconds": 3, "seconds_in_database": 3}, "C05"),
         (WARNING, {"connect_timeout_seconds": 2, "deadline_seconds": 2}, "C06"),
         (ERROR, {"connect_timeout_seconds": 5, "deadline_seconds": 5}, "C06"),
         (ERROR, {"idle_client_timeout": 240}, "C08"),
@@ -499,6 +501,10 @@ def test_who_does_what_a_refusal_says_has_an_environment_that_is_none(inputs):
             environment(inputs)
         assert all(str(each) in str(refusal.value) for each in refused)
         assert all(each.repairs for each in refused), str(refusal.value)
+        if len(refused) > 1:
+            fitting = plan_.changed(fitting_repairs(Budget.of(plan_), RULES))
+            assert ERROR not in [each.severity for each in judge(Budget.of(fitting))]
+            assert "repairs that fit each other: " in str(refusal.value)
         inputs = inputs | refused[0].repairs[0].changes
     pytest.fail(f"still refused: {refused}")
 

@@ -107,18 +107,19 @@ def test_an_environment_whose_budget_does_not_hold_is_refused_with_every_inequal
     store = replace(STORE, pool=Pool(max_connections_percent=90, connection_borrow_timeout=120))
     with pytest.raises(ValueError, match="the connection budget does not hold") as caught:
         replace(ENVIRONMENT, store=store, api=replace(API, reserved_concurrency=200, seconds_in_database=0.040))
-    heading, *sentences, page = str(caught.value).splitlines()
+    heading, *sentences, together, page = str(caught.value).splitlines()
     assert heading == "test: the connection budget does not hold:"
     assert [sentence.split()[0] for sentence in sentences] == ["A04", "A06", "C03"]
     assert page == "  see docs/errors.md#connection-budget"
     assert all(re.search(r": (raise|lower|set) \w+ to \w+", sentence) for sentence in sentences)
+    assert together == "  repairs that fit each other: connection_borrow_timeout=2 instance=t4g.small"
 
 
 def test_what_production_asks_is_refused_in_prod_only():
     assert replace(ENVIRONMENT, name="staging")
     with pytest.raises(ValueError, match="prod: the connection budget does not hold") as caught:
         replace(ENVIRONMENT, name="prod")
-    assert [line.split()[0] for line in str(caught.value).splitlines()[1:-1]] == ["F01", "F02", "F07", "J06"]
+    assert [line.split()[0] for line in str(caught.value).splitlines()[1:-2]] == ["F01", "F02", "F07", "J06"]
 
 
 def test_a_pool_may_leave_everything_out():

@@ -250,10 +250,12 @@ def test_columns_of_a_narrow_terminal_go_on_under_themselves():
     assert max(map(len, lines)) <= 80 < max(map(len, terminal.text(report(PROD), []).splitlines()))
 
 
-def test_a_page_shows_no_growth_beyond_what_a_function_can_reserve():
+def test_a_page_of_the_largest_shows_whole_numbers_and_no_growth_beyond_what_a_function_can_reserve():
     store = replace(PROD.store, instance="r8g.16xlarge")
     large = replace(PROD, store=store, api=Function(reserved_concurrency=3000), account_concurrency=5000)
     assert [row[0] for row in report(large).growth().rows] == ["3000", "6000"]
+    memory = next(each for each in report(large).alarms() if each.id == "DatabaseMemory")
+    assert "< 137,438,953,472," in memory.condition
 
 
 def test_plain_data_names_its_units():
