@@ -5,10 +5,13 @@ import os
 import re
 import shutil
 import subprocess
+import tarfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from stacks.postgres.database import DATABASE_NAME
+from stacks.service import FUNCTION
 from tests.conftest import ROOT
 
 INSTALLED = (".venv", ".venv-emulator", "node_modules")  # what `make setup` makes; a copy uses the same
@@ -38,6 +41,15 @@ def copy_of_template(directory: Path) -> Path:
         (directory / name).symlink_to(ROOT / name)
     subprocess.run(["git", "init", "--quiet", "."], cwd=directory, check=True)
     return directory
+
+
+def first_release(directory: Path) -> None:
+    """The sources of 0.1.0, with today's names of the database and the function: other ones are other resources."""
+    with tarfile.open(ROOT / "tests" / "rehearsal" / "releases" / "0.1.0.tar.gz") as archive:
+        archive.extractall(directory, filter="data")
+    for file, then, now in (("database.py", "projects", DATABASE_NAME), ("service_stack.py", "Projects", FUNCTION)):
+        path = directory / "stacks" / file
+        path.write_text(path.read_text().replace(f'"{then}"', f'"{now}"'))
 
 
 def option_pages(directory: Path) -> list[Path]:

@@ -12,6 +12,7 @@ import tomllib
 import pytest
 
 from tests.conftest import ROOT
+from tests.copies import first_release
 from tests.infrastructure.test_feature_flags import replaced
 
 RELEASES = ROOT / "tests" / "rehearsal" / "releases"
@@ -115,8 +116,7 @@ def assemblies(tmp_path_factory):
     """The same environment by the first release, by this one, and by this one with what CHANGELOG.md says to write."""
     directory = tmp_path_factory.mktemp("assemblies")
     first = tmp_path_factory.mktemp("first")
-    with tarfile.open(OLDEST) as archive:
-        archive.extractall(first, filter="data")
+    first_release(first)
     told = re.search(r'master_user="(\w+)"', CHANGELOG)[1]
     for source, apps in ((first, {"first": {}}), (ROOT, {"now": {}, "as-told": {"master_user": told}})):
         command = [sys.executable, "-c", SYNTHESIZE, str(directory), json.dumps(apps)]

@@ -1,9 +1,6 @@
 """An environment's life: deployed in its first release, upgraded with its data, destroyed; or kept, whoever asks."""
 
-import re
 import shutil
-import tarfile
-from pathlib import Path
 
 import pytest
 from botocore.exceptions import ClientError
@@ -11,12 +8,10 @@ from botocore.exceptions import ClientError
 from lambda_src.api.ids import new_id
 from lambda_src.migrations.handler import MIGRATIONS
 from local import resource
-from stacks.postgres.database import DATABASE_NAME
+from tests.copies import first_release
 from tests.environments import DEV, SERVICE
 from tests.rehearsal.shapes import app_of, wait_until
 
-# The sources of the first release, as `git archive` wrote them: app.py, cdk.json, stacks, lambda_src.
-FIRST_RELEASE = Path(__file__).parent / "releases" / "0.1.0.tar.gz"
 # With the names of today: a fork has its own, its own tables too, and its first release had this template's.
 FIRST = (
     f'name="first", cidr="10.40.0.0/20", service="{SERVICE}", region="{DEV.region}", '
@@ -25,9 +20,11 @@ FIRST = (
 
 
 def test_an_environment_of_the_first_release_is_upgraded_with_its_data_and_destroyed_without_a_trace(shapes, tmp_path):
-    with tarfile.open(FIRST_RELEASE) as archive:
-        archive.extractall(tmp_path, filter="data")
-    with_names_of_today(tmp_path)
+    first_release(tmp_path)
+    if resource.TABLE != "project":  # the sample was replaced
+        tables = tmp_path / "lambda_src" / "migrations" / "sql"
+        shutil.rmtree(tables)
+        shutil.copytree(MIGRATIONS, tables)
     shapes.deploy("first", change=FIRST, sources=tmp_path)
     assert shapes.request("first", "GET", "/health")[0] == 200
     id = new_id()
@@ -45,15 +42,6 @@ def test_an_environment_of_the_first_release_is_upgraded_with_its_data_and_destr
     status, output = shapes.cdk("destroy", "first/*", "--force", environments=app_of("first", change=FIRST))
     assert status == 0, output
     assert left_of(shapes, "first") == []
-
-
-def with_names_of_today(release):
-    """The database's, since another name is another instance; and where the sample was replaced, the tables."""
-    database, tables = release / "stacks" / "database.py", release / "lambda_src" / "migrations" / "sql"
-    database.write_text(re.sub(r'DATABASE_NAME = ".*"', f'DATABASE_NAME = "{DATABASE_NAME}"', database.read_text()))
-    if resource.TABLE != "project":
-        shutil.rmtree(tables)
-        shutil.copytree(MIGRATIONS, tables)
 
 
 def left_of(shapes, name):
