@@ -36,7 +36,7 @@ def _findings(report: Report) -> Iterator[str]:
     if not found:
         yield "None."
         return
-    yield "`cdk synth` prints every warning. A note would be an error in `prod`."
+    yield "`cdk synth` prints every warning. A note would be an error in production."
     yield table(["id", "severity", "what"], [[each.id, each.severity, str(each).partition(" ")[2]] for each in found])
 
 
