@@ -42,14 +42,19 @@ def _api_is_throttled(stage: Stage) -> Iterator[Finding]:
             continue
         if not _throttled(stage, each):
             if each.template.production is not True:  # where it is, C14 says so
-                yield Finding(each, f"DefaultRouteSettings.{RATE}", "not set")
+                yield Finding(each, _rate_of(each), "not set")
             continue
         rates = [number(settings.get(RATE)) for settings in methods_of(each) if isinstance(settings, dict)]
         most, reserved = max((rate for rate in rates if rate), default=None), _reserved(stage, each)
         if most and reserved and most > REQUESTS_PER_ENVIRONMENT * reserved:
             value = f"{most:.10g} a second, for {reserved} functions at once"
             fix = f"set {REQUESTS_PER_ENVIRONMENT * reserved} or less"
-            yield Finding(each, f"DefaultRouteSettings.{RATE}", value, None, fix)
+            yield Finding(each, _rate_of(each), value, None, fix)
+
+
+def _rate_of(stage_resource: Resource) -> str:
+    is_rest = stage_resource.type in ("AWS::ApiGateway::Stage", "AWS::Serverless::Api")
+    return f"MethodSettings.{RATE}" if is_rest else f"DefaultRouteSettings.{RATE}"
 
 
 def _reserved(stage: Stage, stage_resource: Resource) -> int | None:
@@ -66,7 +71,7 @@ def _reserved(stage: Stage, stage_resource: Resource) -> int | None:
 def _production_api_is_throttled(stage: Stage) -> Iterator[Finding]:
     for each in stage.of_type(*STAGES):
         if _is_relevant(stage, each) and not _throttled(stage, each):
-            yield Finding(each, f"DefaultRouteSettings.{RATE}", "not set")
+            yield Finding(each, _rate_of(each), "not set")
 
 
 @rule(

@@ -132,11 +132,8 @@ def _storage_can_grow(stage: Stage) -> Iterator[Finding]:
         if str(database.get("Engine")).startswith("aurora") or isinstance(value, Unknown):
             continue
         if value is None or (most is not None and size is not None and 10 * most < 11 * size):
-            yield Finding(
-                database,
-                "MaxAllocatedStorage",
-                f"{shown(value)}, for {shown(database.get('AllocatedStorage'))} GiB now",
-            )
+            now = "" if size is None else f", for {size:.10g} GiB now"
+            yield Finding(database, "MaxAllocatedStorage", f"{shown(value)}{now}")
 
 
 @rule(

@@ -22,6 +22,7 @@ DEPRECATION = {
     "python3.9": date(2025, 12, 15),
     "ruby3.2": date(2026, 3, 31),
     "nodejs20.x": date(2026, 4, 30),
+    "provided.al2": date(2026, 7, 31),
     "python3.10": date(2026, 10, 31),
     "dotnet8": date(2026, 11, 10),
     "ruby3.3": date(2027, 3, 31),
@@ -41,7 +42,7 @@ VPC_POLICY = "AWSLambdaVPCAccessExecutionRole"
     "H01",
     Severity.ERROR,
     "a function's runtime is supported, and for half a year more",
-    fix="take a newer runtime",
+    fix="take a newer runtime, such as python3.14, nodejs24.x or provided.al2023",
     source=RUNTIMES,
 )
 def _runtimes_are_supported(stage: Stage) -> Iterator[Finding]:
