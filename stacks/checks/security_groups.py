@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 from typing import Any
 
+from .apis import integrations
 from .reachability import GroupRule, service_of
 from .references import mentioned, shown
 from .rule import Finding, Severity, rule
@@ -38,8 +39,8 @@ def _addresses(found: GroupRule) -> Any:
     "D10",
     Severity.ERROR,
     "only security groups of the proxy and of what must go past it may enter the database's",
-    fix="allow the proxy's security group, and those of migrations or rotation, not addresses (a prefix list for "
-    "those of an office or a VPN), nor functions that have the proxy",
+    fix="allow the proxy's security group, which is not the database's own, and those of migrations or rotation, not "
+    "addresses (a prefix list for those of an office or a VPN), nor functions that have the proxy",
     source="Security Hub EC2.18 and EC2.19; cdk-nag RDS8",
 )
 def _database_admits_groups_only(stage: Stage) -> Iterator[Finding]:
@@ -56,6 +57,7 @@ def _database_admits_groups_only(stage: Stage) -> Iterator[Finding]:
                         found.resource, _rule_at(found, "SecurityGroupIngress"), f"{addresses} into {database.id}"
                     )
         yield from _past_the_proxy(stage, database)
+        yield from _instead_of_the_proxy(stage, database)
     for proxy in stage.proxies:
         for group in stage.network.groups(proxy.resource):
             for found in stage.network.ingress(group):
@@ -81,6 +83,18 @@ def _past_the_proxy(stage: Stage, database: Resource) -> Iterator[Finding]:
             ):
                 value = f"{clients[0].id}, which has a proxy, straight into {database.id}"
                 yield Finding(found.resource, "SourceSecurityGroupId", value)
+
+
+def _instead_of_the_proxy(stage: Stage, database: Resource) -> Iterator[Finding]:
+    """Functions of an API, so no migrations, that are told the host of a database and not that of its proxy."""
+    proxies = [proxy.resource for proxy in stage.proxies_of(database)]
+    for function in dict.fromkeys(each.function for each in integrations(stage)):
+        told = mentioned(function.get("Environment", "Variables"))
+        is_told = any(each.resource == database and each.name == "Endpoint.Address" for each in told)
+        if proxies and is_told and not stage.uses.get(function, set()).intersection(proxies):
+            value, fix = f"the host of {database.id}, which has {proxies[0].id}", "give the function the proxy's host, "
+            fix += "and allow its security group into the proxy's, not into the database's"
+            yield Finding(function, "Environment.Variables", value, None, fix)
 
 
 @rule(
@@ -122,10 +136,13 @@ def _chain_is_closed(stage: Stage) -> Iterator[Finding]:
             yield from _function_to(stage, function, proxy)
         for target in proxy.targets:
             groups, theirs = stage.network.groups(proxy.resource), stage.network.groups(target)
+            fix = "allow it on both sides, in and out, for instance database.connections.allow_default_port_from(proxy)"
             if not stage.network.may_enter(theirs, groups, port_of(target)):
-                yield Finding(target, "VPCSecurityGroups", f"no rule lets {proxy.resource.id} into {target.id}")
+                value = f"no rule lets {proxy.resource.id} into {target.id}"
+                yield Finding(target, "VPCSecurityGroups", value, None, fix)
             elif not stage.network.may_leave(groups, theirs, port_of(target)):
-                yield Finding(proxy.resource, "VpcSecurityGroupIds", f"no rule lets it out to {target.id}")
+                value = f"no rule lets it out to {target.id}"
+                yield Finding(proxy.resource, "VpcSecurityGroupIds", value, None, fix)
     for database in stage.databases:
         yield from _straight_into(stage, database)
 
@@ -145,7 +162,8 @@ def _straight_into(stage: Stage, database: Resource) -> Iterator[Finding]:
 
 def _function_to(stage: Stage, function: Resource, proxy: Proxy) -> Iterator[Finding]:
     if function.get("VpcConfig") is None and function.type == "AWS::Lambda::Function":
-        yield Finding(function, "VpcConfig", f"not set: {proxy.resource.id} can be reached from its VPC only")
+        value, fix = f"not set: {proxy.resource.id} can be reached from its VPC only", "set vpc to the proxy's"
+        yield Finding(function, "VpcConfig", value, None, f"{fix}, and allow the function's group into the proxy's")
         return
     servers, clients = stage.entrance_groups(proxy), stage.network.groups(function)
     if not stage.network.may_enter(servers, clients, None):

@@ -134,15 +134,16 @@ def _idle_clients_go(stage: Stage) -> Iterator[Finding]:
 def _statements_end(stage: Stage) -> Iterator[Finding]:
     for database in filter(is_postgres, stage.databases):
         limit = number(stage.parameter(database, "statement_timeout"))
-        if not limit or limit < 0:
+        if limit is None or limit < 0:
             continue  # not set here: a role may set it
         users = [*stage.users_of(database)]
         for proxy in stage.proxies_of(database):
             users += stage.users_of(proxy.resource)
         for function in users:
             timeout = stage.timeout(function)
-            if timeout is not None and limit >= timeout * 1000:
-                value = f"{limit:.10g} ms, and {function.id} ends after {timeout:.10g} s"
+            if timeout is not None and (limit == 0 or limit >= timeout * 1000):
+                ends = f"{limit:.10g} ms" if limit else "0, which is never"
+                value = f"{ends}, and {function.id} ends after {timeout:.10g} s"
                 yield Finding(_parameters(stage, database), "Parameters.statement_timeout", value)
                 break
 

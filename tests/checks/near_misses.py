@@ -57,6 +57,27 @@ def resource_ids_that_are_looked_up(stage):
 
 
 @right
+def an_api_with_its_proxy_and_the_database_for_what_pins(stage):
+    it = service(stage)
+    it.function.add_environment("LISTEN_HOST", it.instance.db_instance_endpoint_address)
+    it.instance.grant_connect(it.function, USER)
+    it.groups[0].connections.allow_to(it.groups[2], PORT)
+    http_api(it.stack, it.function)
+
+
+@right
+def a_migration_that_a_pipeline_calls(stage):
+    """It goes past the proxy, and nothing in the template says who calls it."""
+    it = service(stage)
+    clients = group(it.stack, "MigrationGroup", it.vpc)
+    clients.connections.allow_to(it.groups[2], PORT)
+    variables = {"DB_HOST": it.instance.db_instance_endpoint_address, "DB_USER": USER}
+    migration = function(it.stack, it.vpc, [clients], id="Migration", variables=variables)
+    it.instance.grant_connect(migration, USER)
+    http_api(it.stack, it.function)
+
+
+@right
 def a_function_that_has_the_group_of_others_and_no_login(stage):
     """What it is told is neither a host nor a password, whatever its value; it asks a service on the internet."""
     it = direct(stage)

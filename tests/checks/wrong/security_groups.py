@@ -8,6 +8,7 @@ from ..service import (
     direct,
     function,
     group,
+    http_api,
     network,
     service,
 )
@@ -41,6 +42,18 @@ def anybody_into_the_proxy(stage):
 def a_function_past_its_proxy(stage):
     it = service(stage)
     it.instance.connections.allow_default_port_from(it.function)
+
+
+@wrong("D10")
+def an_api_past_the_proxy(stage):
+    """Its function has the database alone, as a migration may, which no API calls."""
+    it = service(stage)
+    clients = group(it.stack, "ReportsGroup", it.vpc)
+    clients.connections.allow_to(it.groups[2], PORT)
+    variables = {"DB_HOST": it.instance.db_instance_endpoint_address, "DB_USER": USER}
+    reports = function(it.stack, it.vpc, [clients], id="Reports", variables=variables)
+    it.instance.grant_connect(reports, USER)
+    http_api(it.stack, reports)
 
 
 @wrong("D10")

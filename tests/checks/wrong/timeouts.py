@@ -69,6 +69,11 @@ def statements_that_outlive_their_function_without_a_proxy(stage):
     direct(stage, database={"parameters": {"statement_timeout": "30000"}})
 
 
+@wrong("C10")
+def statements_that_never_end(stage):
+    service(stage, database={"parameters": {"statement_timeout": "0"}})
+
+
 @wrong("C11", "warning")
 def transactions_that_nobody_ends(stage):
     service(stage, database={"parameters": {"idle_in_transaction_session_timeout": "0"}})
