@@ -1,9 +1,8 @@
-"""The resource that is asked where the way to the database matters, and not what the service is about.
+"""The resource that tests of connections, faults and deployments, `make up`, `make spike` and `make drill` use.
 
-`make up` prints a request for it, `make spike` and `make drill` store it under load, and the tests of faults, round
-trips, cold starts and deployments ask for it. None of them names it: a service that replaces the sample says here what
-it has instead. It is PostgreSQL's, belongs to a tenant, and has an `id`, a UUID that POST makes. What one
-needs besides a text is the same in all: `ADD` and `body` say it.
+None of them names it: a service that replaces the sample describes its own resource here. It is in PostgreSQL, belongs
+to a tenant, and has an `id`, a UUID that POST makes. Its rows differ in one text; what else it needs is the same in all
+of them, in `ADD` and `body`.
 """
 
 from typing import Any, LiteralString
