@@ -120,7 +120,7 @@ SAMPLE = re.compile(r"\b[Pp]rojects\b|\bTABLE project\b")
 # What is about the template and its first release, or has the sample as one example of many.
 OF_THE_TEMPLATE = """
     README.md CHANGELOG.md docs/fork.md docs/decisions/ docs/benchmarks.md docs/migrations.md
-    tests/fork/ tests/checks/ tests/rehearsal/test_the_end.py
+    tests/copies.py tests/fork/ tests/checks/ tests/rehearsal/test_the_end.py
 """
 OLD_NAME = re.compile(r"""headroom[-_/]|["']headroom["']""")
 

@@ -19,6 +19,7 @@ EDITED = {"lambda_src/routes.py", "local/resource.py", "stacks/api.py", "stacks/
 FROZEN = {
     "stacks/postgres/database.py",
     "stacks/service.py",
+    "tests/copies.py",
     "tests/rehearsal/test_the_end.py",
 }
 
