@@ -4,6 +4,7 @@ Each function says how its inequality fails, with the numbers, or returns None w
 """
 
 from stacks.budget.findings import ERROR, LARGER_INSTANCE, MORE_MEMORY, WARNING, Input, Rule, becomes, down, now, up
+from stacks.budget.rates import unprotected, unserved
 from stacks.capacity import MULTIPLEX_DEPENDENT, PIN_SAFE, RESERVED_SLOTS, UNRESERVED_CONCURRENCY, Budget
 
 CONNECTS_A_SECOND = 200  # AWS's guidance for new connections with IAM authentication
@@ -159,23 +160,11 @@ def _account_is_known(b: Budget) -> str | None:
 
 
 def _traffic_fits(b: Budget) -> str | None:
-    for each in b.plan.workloads:
-        most = each.most_requests_per_second
-        if each.requests_per_second is not None and each.requests_per_second > most:
-            return (
-                f"{each.requests_per_second:g} requests a second are expected, and {each.reserved_concurrency} "
-                f"reserved serve {float(most):g}: {each.seconds:g} s each, and at most 10 a second for each"
-            )
-    return None
+    return next(filter(None, map(unserved, b.plan.workloads)), None)
 
 
 def _throttle_protects(b: Budget) -> str | None:
-    if b.throttle_rate <= b.requests_per_second:
-        return None
-    return (
-        f"the API lets {b.throttle_rate} requests a second through, and the functions serve "
-        f"{b.requests_per_second:g}, so that callers meet Lambda's throttling instead of a 429"
-    )
+    return unprotected(b.throttle_rate, b.requests_per_second)
 
 
 def _connects_are_slow_enough(b: Budget) -> str | None:

@@ -76,7 +76,7 @@ class ExternalBudget:
     @classmethod
     def of(cls, environment: Environment[Any]) -> Self:
         """The budget of an environment on an ExternalStore; ValueError with the numbers where it does not hold."""
-        workload = _workload(environment)
+        workload = workload_of(environment)
         pool, demand = environment.store.pool, Demand.of(workload)
         found = cls(
             pool=pool,
@@ -95,6 +95,8 @@ class ExternalBudget:
         yield self._too_few_connections(workload)
         yield self._too_many_clients(workload)
         yield _account_problem(environment)
+        if environment.name == "prod" and environment.alarm_address is None:
+            yield "alarm_address is not given: no alarm is sent to anybody"
         if workload.keeps_session_state:
             yield (
                 f"api.keeps_session_state is True, and {self.pool.name} gives each transaction another session: "
@@ -152,7 +154,8 @@ def _client(budget: ExternalBudget) -> Iterator[AlarmPlan]:
         )  # fmt: skip
 
 
-def _workload(environment: Environment[Any]) -> Workload:
+def workload_of(environment: Environment[Any]) -> Workload:
+    """The function behind the API, as the arithmetic sees it."""
     api = environment.api
     return Workload(**{name: getattr(api, name) for name in vars(api) if name not in NO_WORKLOAD})
 

@@ -11,10 +11,11 @@ from stacks.budget.changes import changed
 from stacks.budget.costs import per_million_requests, watching
 from stacks.budget.findings import WARNING, Finding
 from stacks.budget.plan import HTTP_API_TIMEOUT_SECONDS
+from stacks.budget.rates import rate_findings
 from stacks.budget.report import CLIENT, SERVER, TIME, Bar, Cost, Estimate, Growth, Row, growing
 from stacks.capacity import MULTIPLEX_DEPENDENT, PIN_SAFE
 from stacks.config import Environment
-from stacks.external.budget import ExternalBudget, external_alarm_plans
+from stacks.external.budget import ExternalBudget, external_alarm_plans, workload_of
 
 MEANING = {
     PIN_SAFE: "the pool has a connection for every client",
@@ -100,7 +101,7 @@ class ExternalReport:
         if "@example." in (self.environment.alarm_address or ""):
             sentence = f"alarm_address is {self.environment.alarm_address}, an example: write your own"
             found.append(Finding("J06", WARNING, sentence))
-        return tuple(found)
+        return (*found, *rate_findings(workload_of(self.environment), self.budget.throttle_rate))
 
     def growth(self) -> Growth:
         """What it can grow to."""

@@ -8,6 +8,7 @@ import pytest
 from lambda_src import stores
 from lambda_src.neon import migrations, settings
 from stacks.config import Function, Throttle
+from stacks.documents import report
 from stacks.external.budget import ExternalBudget, external_alarm_plans
 from stacks.options.neon.store import MODES, Neon
 from tests.conftest import ROOT
@@ -107,6 +108,7 @@ def test_concurrency_is_reserved_and_the_api_is_throttled_below_what_it_serves(s
             r"60 reserved are 120 clients while a deployment .* lets in 100: raise store.pooler_clients, or lower "
             r"api.reserved_concurrency to 50",
         ),
+        ({"name": "prod", "alarm_address": None}, r"^prod: alarm_address is not given: no alarm is sent to anybody"),
         (
             {"api": Function(reserved_concurrency=950)},
             r"951 reserved are more than the 900 that an account of 1000 can reserve, since Lambda keeps 100: lower "
@@ -125,6 +127,17 @@ def test_concurrency_is_reserved_and_the_api_is_throttled_below_what_it_serves(s
 def test_an_environment_that_does_not_fit_is_refused_with_numbers(changed, message):
     with pytest.raises(ValueError, match=message):
         ExternalBudget.of(replace(OPTION, **changed))
+
+
+def test_rates_that_the_function_cannot_serve_are_warned_of():
+    served = replace(
+        OPTION, api=Function(reserved_concurrency=20, requests_per_second=200), throttle=Throttle(rate=200)
+    )
+    assert not {"B07", "B08"} & {each.id for each in report(served).findings()}
+    busy = replace(served, api=replace(served.api, requests_per_second=201), throttle=Throttle(rate=201))
+    found = {each.id: each for each in report(busy).findings()}
+    assert "201 requests a second are expected, and 20 reserved serve 200" in found["B07"].sentence
+    assert found["B08"].repairs[0].changes == {"throttle_rate": 200}
 
 
 def test_the_repairs_that_a_refusal_names_are_right():

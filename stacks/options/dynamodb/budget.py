@@ -10,8 +10,9 @@ from typing import Self
 
 from stacks.budget.findings import ERROR, NOTE, WARNING, Finding, Repair, in_order, refuse_findings
 from stacks.budget.plan import HTTP_API_TIMEOUT_SECONDS, Workload
+from stacks.budget.rates import rate_findings
 from stacks.capacity import ANSWER_SECONDS, UNRESERVED_CONCURRENCY, Demand
-from stacks.config import Environment
+from stacks.config import Environment, Function
 from stacks.options.dynamodb.store import MOST_UNITS, DynamoDb
 
 # The dearest usual requests. A creation writes the item, its copy in ByCreation, and its keys in GSI1.
@@ -41,13 +42,7 @@ class Throughput:
     @classmethod
     def of(cls, environment: Environment[DynamoDb]) -> Self:
         """The throughput of an environment, whether its table serves it or not."""
-        api = environment.api
-        # How long of it is in the database says nothing here: there is no connection to share.
-        demand = Demand.of(
-            Workload(
-                reserved_concurrency=api.reserved_concurrency, seconds=api.seconds, seconds_in_database=api.seconds
-            )
-        )
+        demand = Demand.of(_workload(environment.api))
         return cls(
             environment=environment,
             requests_per_second=float(demand.requests_per_second),
@@ -76,7 +71,13 @@ class Throughput:
     def findings(self) -> tuple[Finding, ...]:
         """Everything that is wrong, errors first."""
         return in_order(
-            [*self._of_the_table(), *self._of_the_deadline(), *self._of_the_function(), *self._of_production()]
+            [
+                *self._of_the_table(),
+                *self._of_the_deadline(),
+                *self._of_the_function(),
+                *rate_findings(_workload(self.environment.api), self.throttle_rate),
+                *self._of_production(),
+            ]
         )
 
     def _of_the_table(self) -> Iterator[Finding]:
@@ -162,6 +163,16 @@ class Throughput:
         elif "@example." in environment.alarm_address:
             sentence = f"alarm_address is {environment.alarm_address}, an example: write your own"
             yield Finding("J06", WARNING, sentence)
+
+
+def _workload(api: Function) -> Workload:
+    """How long of it is in the database says nothing here: there is no connection to share."""
+    return Workload(
+        reserved_concurrency=api.reserved_concurrency,
+        seconds=api.seconds,
+        seconds_in_database=api.seconds,
+        requests_per_second=api.requests_per_second,
+    )
 
 
 def refuse_throughput(throughput: Throughput) -> None:
