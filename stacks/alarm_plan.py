@@ -37,8 +37,8 @@ class AlarmPlan:
         return f"{self.statistic} {'<' if self.below else '>'} {self.threshold:,}, {self.minutes} of {self.of} min"
 
 
-def api_alarms() -> Iterator[AlarmPlan]:
-    """Those of the API, whatever is behind it."""
+def api_alarms(deadline: int) -> Iterator[AlarmPlan]:
+    """Those of the API, whatever is behind it; `deadline` is the function's, in seconds."""
     yield AlarmPlan(
         id="ApiServerErrors", about=API, metric="5xx", statistic="Average", threshold=0.05, minutes=3, of=3,
         page="exhaustion", why="5 % of the requests fail (AWS's recommendation)",
@@ -48,8 +48,9 @@ def api_alarms() -> Iterator[AlarmPlan]:
         page="throttling", why="5 % of the requests are refused (AWS's recommendation)",
     )  # fmt: skip
     yield AlarmPlan(
-        id="ApiLatency", about=API, metric="Latency", statistic="p90", threshold=2500,
-        page="exhaustion", why="a tenth of the callers wait for so many milliseconds (AWS's recommendation)",
+        id="ApiLatency", about=API, metric="Latency", statistic="p90", threshold=max(2500, 800 * deadline),
+        page="exhaustion",
+        why="a tenth of the callers wait for so many milliseconds (AWS's recommendation, or 80 % of a longer deadline)",
     )  # fmt: skip
 
 

@@ -131,7 +131,7 @@ def external_alarm_plans(budget: ExternalBudget, environment: Environment[Any]) 
     """
     api = environment.api
     function = function_alarms(api.reserved_concurrency, api.deadline_seconds, environment.account_concurrency)
-    around = [replace(each, page="when-it-fails") for each in (*api_alarms(), *function)]
+    around = [replace(each, page="when-it-fails") for each in (*api_alarms(api.deadline_seconds), *function)]
     return [*around, *_client(budget)]
 
 

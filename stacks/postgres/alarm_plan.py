@@ -27,7 +27,7 @@ def every_alarm_plan(environment: Environment, budget: Budget) -> list[AlarmPlan
 def alarm_plans(budget: Budget, allocated_storage_gib: int) -> list[AlarmPlan]:
     """The alarms of the service stack, in the order of the path from the API to the database."""
     function = function_alarms(budget.concurrency, budget.deadline, budget.plan.account_concurrency)
-    return [*api_alarms(), *function, *_proxy(budget), *_database(budget, allocated_storage_gib)]
+    return [*api_alarms(budget.deadline), *function, *_proxy(budget), *_database(budget, allocated_storage_gib)]
 
 
 def pinned_threshold(budget: Budget) -> int:

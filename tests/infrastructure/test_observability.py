@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from lambda_src import embedded_metrics
-from stacks.alarm_plan import CLIENT
+from stacks.alarm_plan import CLIENT, api_alarms
 from stacks.capacity import Budget
 from stacks.documents import report
 from stacks.metrics import NAMESPACES
@@ -83,6 +83,12 @@ def test_an_alarm_goes_off_before_what_it_warns_of(environment):
     assert found["FunctionDuration"] < 1000 * budget.deadline
     assert found["ProxyBorrowLatency"] < 1_000_000 * budget.connection_borrow_timeout
     assert found["DatabaseConnections"] < budget.max_connections
+
+
+@pytest.mark.parametrize(("deadline", "milliseconds"), [(3, 2500), (10, 8000)])
+def test_callers_may_wait_as_long_as_the_deadline_lets_them(deadline, milliseconds):
+    (latency,) = [each for each in api_alarms(deadline) if each.id == "ApiLatency"]
+    assert latency.threshold == milliseconds
 
 
 def test_counts_of_the_proxy_are_summed_over_its_nodes(alarms, widgets):

@@ -49,8 +49,11 @@ class DynamoDb:
 def table_alarm_plans(environment: Environment[DynamoDb]) -> list[AlarmPlan]:
     """All alarms of such an environment, in the order of the path from the API to the table."""
     api = environment.api
-    function = function_alarms(api.reserved_concurrency, api.deadline_seconds, environment.account_concurrency)
-    around = [replace(each, page=FUNCTION_PAGES.get(each.page, each.page)) for each in (*api_alarms(), *function)]
+    common = [
+        *api_alarms(api.deadline_seconds),
+        *function_alarms(api.reserved_concurrency, api.deadline_seconds, environment.account_concurrency),
+    ]
+    around = [replace(each, page=FUNCTION_PAGES.get(each.page, each.page)) for each in common]
     return [*around, *_throughput("Read", environment.store.max_read_request_units),
             *_throughput("Write", environment.store.max_write_request_units), *_table()]  # fmt: skip
 
