@@ -27,6 +27,7 @@ def connect(user: str, password: str) -> psycopg.Connection:
         sslmode="verify-full",
         sslrootcert=_root_bundle(os.environ["DB_HOST"]),
         connect_timeout=CONNECT_TIMEOUT,
+        application_name=os.environ.get("AWS_LAMBDA_FUNCTION_NAME", ""),  # in pg_stat_activity: who goes past the proxy
         autocommit=True,
     )
 

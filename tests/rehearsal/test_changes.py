@@ -93,8 +93,12 @@ def test_a_rotation_fails_no_request_even_when_the_pool_must_log_in_again_meanwh
     (arn,) = [physical for logical, physical in found.items() if "Application" in logical]
     with shapes.load("dev", writes=False) as answers:
         token = secrets.rotate_secret(SecretId=arn)["VersionId"]
-        while secrets.get_secret_value(SecretId=arn)["VersionId"] != token:
+
+        def is_over():
             shapes.drop_server_connections("dev")
+            return secrets.get_secret_value(SecretId=arn)["VersionId"] == token
+
+        wait_until(is_over)
         shapes.drop_server_connections("dev")
     assert answers.keys() == {200}, answers
 

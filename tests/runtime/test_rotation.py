@@ -8,6 +8,7 @@ import sys
 import psycopg
 import pytest
 
+from lambda_src.database import instance
 from lambda_src.migrations.roles import ensure_roles
 from lambda_src.rotation import handler
 from lambda_src.rotation.handler import RotationFailed
@@ -335,3 +336,10 @@ def test_a_pending_version_of_another_user_is_refused(rotating):
     with pytest.raises(RotationFailed, match="the pending version has another username"):
         rotating.step("setSecret", token)
     assert rotating.current_logs_in()
+
+
+def test_a_session_past_the_proxy_has_the_name_of_its_function(rotating, monkeypatch):
+    for name, value in {**rotating.variables(), "AWS_LAMBDA_FUNCTION_NAME": "shop-dev-rotate"}.items():
+        monkeypatch.setenv(name, value)
+    with instance.connect(MASTER, PASSWORD) as connection:
+        assert connection.execute("SHOW application_name").fetchone() == ("shop-dev-rotate",)
