@@ -53,6 +53,9 @@ CONFIDENTIAL = re.compile(
 # An option's tests are in a folder of its name, with its fixtures; those of a deployment may be asked for there too.
 pytest_plugins = ["tests.rehearsal.fixtures", *options.parts("tests", "fixtures").values(), "tests.contract.fixtures"]
 
+# A shell's background jobs ignore Ctrl-C, and so would every program that a test starts and interrupts.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
 # Each session of boto3, and nearly each test makes one, reads and parses the models of its services anew: 80 ms of 90.
 botocore.session.create_loader = cache(botocore.session.create_loader)
 
