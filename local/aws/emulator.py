@@ -41,6 +41,7 @@ def run(listener: socket.socket, *, endpoint: str, state: Path, python: Path) ->
 def extend(emulation: Emulation) -> None:
     """Add the resource types that ministack lacks, and mend those that it has."""
     internals.free_health_path()
+    internals.refuse_a_second_deployment()
     sessions, databases = Sessions(emulation), Databases(emulation)
     proxies = Proxies(emulation, databases, sessions)
     others = IdentityProviders(emulation), Functions(emulation, sessions), Secrets(emulation)

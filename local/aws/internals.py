@@ -5,6 +5,7 @@ The rest of this package talks to the emulator as any client does, through the A
 
 import inspect
 import json
+import re
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from importlib import import_module
 from importlib.metadata import version
@@ -28,6 +29,13 @@ USED: dict[str, dict[str, tuple[str, ...] | None]] = {
         "_PYTHON_WORKER_SCRIPT": None,
         "_NODEJS_WORKER_SCRIPT": None,
     },
+    "ministack.services.cloudformation": {"_stacks": None},
+    "ministack.services.cloudformation.changesets": {"_find_change_set": ("cs_name", "stack_name")},
+    "ministack.services.cloudformation.handlers": {"_ACTION_HANDLERS": None},
+    "ministack.services.cloudformation.helpers": {
+        "_error": ("code", "message", "status"),
+        "_p": ("params", "key", "default"),
+    },
     "ministack.services.cloudformation.provisioners": {
         "_RESOURCE_HANDLERS": None,
         "_REPLACING_PROPERTIES": None,
@@ -48,6 +56,8 @@ USED: dict[str, dict[str, tuple[str, ...] | None]] = {
     },
     "ministack.services.sts": {"register_session": ("access_key", "session")},
 }
+
+AT_WORK = re.compile(r"(?!REVIEW)\w+_IN_PROGRESS")  # a stack's status
 
 
 def check() -> None:
@@ -238,6 +248,25 @@ def free_health_path() -> None:
     """Let `GET /health` reach an API that is addressed by its host name; ministack answers it itself."""
     app = _module("app")
     app._HEALTH_PATHS = tuple(path for path in app._HEALTH_PATHS if path != "/health")
+
+
+def refuse_a_second_deployment() -> None:
+    """Execute no change set on a stack that is at work, as CloudFormation; ministack would do both at once."""
+    cloudformation, changesets, handlers, helpers = (
+        _module(f"services.cloudformation{part}") for part in ("", ".changesets", ".handlers", ".helpers")
+    )
+    execute = handlers._ACTION_HANDLERS["ExecuteChangeSet"]
+
+    def execute_alone(parameters: Any) -> Any:
+        names = (helpers._p(parameters, name) for name in ("ChangeSetName", "StackName"))
+        _, change_set = changesets._find_change_set(*names)
+        stack: Any = cloudformation._stacks.get(change_set["StackName"]) if change_set else None
+        if stack is None or not AT_WORK.fullmatch(stack["StackStatus"]):
+            return execute(parameters)
+        refusal = f"Stack:{stack['StackId']} is in {stack['StackStatus']} state and can not be updated."
+        return helpers._error("ValidationError", refusal)
+
+    handlers._ACTION_HANDLERS["ExecuteChangeSet"] = execute_alone
 
 
 def secret(secret_id: str) -> MutableMapping[str, Any] | None:

@@ -6,6 +6,7 @@ import ssl
 
 import psycopg
 import pytest
+from botocore.exceptions import ClientError
 
 from tests.local.aws_emulator import NETWORK, role, running_emulator
 
@@ -112,18 +113,26 @@ def test_a_db_instance_is_a_postgresql_with_the_parameters_of_its_group(emulator
     assert instance["Endpoint"]["Address"] == database["Address"]
 
 
-def test_whoever_asks_about_a_stack_at_work_hears_of_it_when_it_has_finished(emulator):
-    cloudformation = emulator.client("cloudformation")
+def one_instance(allocated_storage="20"):
     properties = {
         "Engine": "postgres",
         "DBInstanceClass": "db.t4g.small",
-        "AllocatedStorage": "20",
+        "AllocatedStorage": allocated_storage,
         "MasterUsername": "master",
         "MasterUserPassword": PASSWORD,
     }
     instance = {"Type": "AWS::RDS::DBInstance", "DeletionPolicy": "Delete", "Properties": properties}
-    template = {"Resources": {"Instance": instance}}
-    cloudformation.create_stack(StackName="patience", TemplateBody=json.dumps(template))
+    return json.dumps({"Resources": {"Instance": instance}})
+
+
+def test_a_stack_at_work_is_told_about_when_it_has_finished_and_takes_no_other_change_meanwhile(emulator):
+    cloudformation = emulator.client("cloudformation")
+    cloudformation.create_stack(StackName="patience", TemplateBody=one_instance())
+    change = cloudformation.create_change_set(
+        StackName="patience", ChangeSetName="second", TemplateBody=one_instance("30")
+    )
+    with pytest.raises(ClientError, match="is in CREATE_IN_PROGRESS state and can not be updated"):
+        cloudformation.execute_change_set(ChangeSetName=change["Id"])
     [stack] = cloudformation.describe_stacks(StackName="patience")["Stacks"]
     assert stack["StackStatus"] == "CREATE_COMPLETE"
     emulator.delete("patience")
