@@ -121,10 +121,12 @@ class Shapes:
         assert status == 0, output
         return output
 
-    def try_to_deploy(self, *names: str, change: str = "", **options: Any) -> tuple[int, str]:
+    def try_to_deploy(
+        self, *names: str, change: str = "", change_set: str = "rehearsal", **options: Any
+    ) -> tuple[int, str]:
         """The CLI's status and output; `change` are further arguments of replace() for each environment."""
         stacks = [f"{name}/*" for name in names]
-        words = ["--require-approval", "never", "--concurrency", str(len(names))]
+        words = ["--require-approval", "never", "--concurrency", str(len(names)), "--change-set-name", change_set]
         return self.cdk("deploy", *stacks, *words, environments=app_of(*names, change=change), **options)
 
     def diff(self, name: str, change: str = "") -> list[str]:
